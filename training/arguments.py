@@ -1,0 +1,45 @@
+"""A recipe's optimisation as Trainer arguments, with the number format this device is fast in."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from training.recipe import Optimisation
+
+
+def bfloat16_is_fast() -> bool:
+    """Whether bfloat16 arithmetic pays here: CUDA that has it, or a CPU with AVX-512 BF16 or AMX.
+
+    Elsewhere it is emulated, which is a hundred times slower than float32.
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def training_arguments(
+    optimisation: Optimisation, out: Path, seed: int, **more: Any
+) -> TrainingArguments:
+    """Return Trainer arguments; `more` are further TrainingArguments fields."""
+    return TrainingArguments(
+        output_dir=str(out),
+        seed=seed,
+        data_seed=seed,
+        learning_rate=optimisation.learning_rate,
+        lr_scheduler_type=optimisation.schedule,
+        warmup_steps=optimisation.warmup_steps,
+        weight_decay=optimisation.weight_decay,
+        adam_beta2=optimisation.adam_beta2,
+        max_grad_norm=optimisation.max_gradient_norm,
+        per_device_train_batch_size=optimisation.batch_sequences,
+        per_device_eval_batch_size=optimisation.batch_sequences,
+        gradient_accumulation_steps=optimisation.accumulation_steps,
+        optim="adamw_torch_fused",
+        bf16=bfloat16_is_fast(),
+        report_to="none",
+        dataloader_pin_memory=torch.cuda.is_available(),
+        **more,
+    )

@@ -1,0 +1,101 @@
+"""A run's every number, read from a YAML file; flags may override single fields."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import TrainingError
+
+_RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Optimisation(_Section):
+    """AdamW and its schedule: linear warm-up, then a decay to zero."""
+
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: int = Field(ge=0)
+    weight_decay: float = Field(ge=0)
+    adam_beta2: float = Field(gt=0, lt=1)
+    max_gradient_norm: float = Field(gt=0)
+    batch_sequences: int = Field(ge=1, description="Sequences in one forward pass.")
+    accumulation_steps: int = Field(1, ge=1, description="Forward passes in one update.")
+
+
+class Finetuning(_Section):
+    """How a base model learns to answer.
+
+    `too_long` says what becomes of a pair beyond `max_tokens`: `drop` leaves it out; `cut` ends
+    its answer at the last sentence that fits and still closes with `<end>`, because an answer
+    without its end teaches the model never to stop.
+    """
+
+    rows: Literal["seed", "train"]
+    epochs: float = Field(gt=0)
+    max_tokens: int = Field(ge=8)
+    too_long: Literal["cut", "drop"]
+    loss: Literal["answer", "sequence"]
+    dropout: float = Field(ge=0, lt=1)
+    gradient_checkpointing: bool
+    group_by_length: bool
+    evaluations_per_epoch: int = Field(ge=1)
+    patience_evaluations: int = Field(
+        0, ge=0, description="Stop after this many evaluations without a better loss; 0 never."
+    )
+    optimisation: Optimisation
+
+
+class Pretraining(_Section):
+    """How the demo base is made: tokenizer, shape and general English."""
+
+    vocabulary_tokens: int = Field(ge=512)
+    context_tokens: int = Field(ge=16)
+    layers: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    width: int = Field(ge=8)
+    block_tokens: int = Field(ge=8)
+    blocks: int = Field(ge=1, description="Training blocks, in the corpus's order, once each.")
+    validation_blocks: int = Field(ge=1)
+    optimisation: Optimisation
+
+
+class Recipe(_Section):
+    """A whole run."""
+
+    name: str
+    seed: int
+    finetuning: Finetuning
+    pretraining: Pretraining | None = None
+
+
+def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe by name (`seed`, `full`, `demo`) or path.
+
+    `overrides` maps dotted fields (`finetuning.epochs`) to values.
+
+    Raises:
+        TrainingError: no such recipe, or a field is unknown or out of range; names the field.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = _RECIPES / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in _RECIPES.glob("*.yaml")))
+        raise TrainingError(f"no recipe {name_or_path!r}; there are {known}, or give a YAML file")
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for dotted, value in (overrides or {}).items():
+            *parents, last = dotted.split(".")
+            section = fields
+            for parent in parents:
+                section = section[parent]
+            section[last] = value
+        return Recipe.model_validate(fields)
+    except (ValidationError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise TrainingError(f"recipe {path.name}: {error}") from error

@@ -1,0 +1,53 @@
+"""A model directory appears whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from training.errors import TrainingError
+
+
+def save_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    dtype: torch.dtype = torch.bfloat16,
+) -> None:
+    """Write safetensors weights, configuration and tokenizer to `out`, replacing what is there.
+
+    Everything is written beside `out` first and moved there at the end, so that an interrupted
+    or failed save leaves either the old directory or none. The model itself keeps its dtype.
+
+    Raises:
+        TrainingError: the directory cannot be written (a full disk, say).
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        saved = deepcopy(model).to(dtype)
+        saved.config.use_cache = True  # the Trainer turns it off, generation wants it on
+        saved.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+        # mkdtemp and safetensors keep others out; a server under another user must read them.
+        unfinished.chmod(0o755)
+        for file in unfinished.iterdir():
+            file.chmod(0o644)
+        _swap(unfinished, out)
+    except (OSError, RuntimeError) as error:
+        raise TrainingError(f"{out}: the model could not be saved: {error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _swap(unfinished: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}-old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        os.replace(out, old)
+    os.replace(unfinished, out)
+    shutil.rmtree(old, ignore_errors=True)
