@@ -15,7 +15,7 @@ def bfloat16_is_fast() -> bool:
     Elsewhere it is emulated, which is a hundred times slower than float32.
     """
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -29,6 +30,7 @@ def documents(path: Path) -> list[str]:
 
     Raises:
         DataError: the file is missing or is not such a corpus; names the line.
+
     """
     if not path.is_file():
         raise DataError(f"{path}: no such corpus file")
@@ -59,12 +61,13 @@ def train_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    learned = json.loads(tokenizer.to_str())["model"]
-    return GPT2Tokenizer(
+    learned: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
+    rebuilt: PreTrainedTokenizerBase = GPT2Tokenizer(
         vocab=learned["vocab"],
         merges=[tuple(pair) for pair in learned["merges"]],
         model_max_length=context_tokens,
     )
+    return rebuilt
 
 
 class Blocks(Dataset[dict[str, list[int]]]):
@@ -98,13 +101,12 @@ class Blocks(Dataset[dict[str, list[int]]]):
         }
 
 
-def token_ids(
-    texts: list[str], tokenizer: PreTrainedTokenizerBase, wanted: int
-) -> torch.Tensor:
+def token_ids(texts: list[str], tokenizer: PreTrainedTokenizerBase, wanted: int) -> torch.Tensor:
     """Return the first `wanted` token ids of the texts, each closed by end-of-text.
 
     Raises:
         DataError: the texts hold fewer.
+
     """
     ids: list[int] = []
     for text in texts:

@@ -23,6 +23,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     Raises:
         TrainingError: the recipe has no pre-training section.
         DataError: the corpus is damaged or too small.
+
     """
     plan = recipe.pretraining
     if plan is None:
@@ -46,12 +47,8 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
             eval_strategy="steps",
             eval_steps=_CHECKPOINT_STEPS,
         ),
-        train_dataset=Blocks(
-            ids[held_out:], plan.block_tokens, plan.context_tokens, recipe.seed
-        ),
-        eval_dataset=Blocks(
-            ids[:held_out], plan.block_tokens, plan.context_tokens, recipe.seed
-        ),
+        train_dataset=Blocks(ids[held_out:], plan.block_tokens, plan.context_tokens, recipe.seed),
+        eval_dataset=Blocks(ids[:held_out], plan.block_tokens, plan.context_tokens, recipe.seed),
     )
     last = get_last_checkpoint(str(work)) if work.is_dir() else None
     trainer.train(resume_from_checkpoint=last)

@@ -81,6 +81,7 @@ def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
 
     Raises:
         TrainingError: no such recipe, or a field is unknown or out of range; names the field.
+
     """
     path = Path(name_or_path)
     if not path.suffix:

@@ -1,10 +1,10 @@
 """A model directory appears whole or not at all."""
 
-import os
 import shutil
 import tempfile
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -25,11 +25,13 @@ def save_model(
 
     Raises:
         TrainingError: the directory cannot be written (a full disk, say).
+
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        saved = deepcopy(model).to(dtype)
+        saved: Any = deepcopy(model)
+        saved.to(dtype)
         saved.config.use_cache = True  # the Trainer turns it off, generation wants it on
         saved.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
@@ -48,6 +50,6 @@ def _swap(unfinished: Path, out: Path) -> None:
     old = out.with_name(f".{out.name}-old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
-        os.replace(out, old)
-    os.replace(unfinished, out)
+        out.replace(old)
+    unfinished.replace(out)
     shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,53 @@
+"""`python -m app`: read the settings and serve."""
+
+import logging
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from app.main import create_app, sources
+from app.settings import DEMO, Settings
+
+logger = logging.getLogger("app")
+
+
+def main() -> int:
+    """Serve until told to stop; return 1 when the service could not start, 2 on bad settings."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for item in error.errors():
+            name = "_".join(str(part) for part in item["loc"])
+            print(f"error: MEDQA_{name.upper()}: {item['msg']}", file=sys.stderr)
+        return 2
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for model, source in sources(settings).items():
+        logger.info("%s: %s", model, source.name)
+    if str(DEMO) in sources(settings)["fine-tuned"].name:
+        logger.warning("serving the demo pair: small models to try the service with")
+    failures: list[str] = []
+
+    def stop() -> None:
+        failures.append("start")
+        server.should_exit = True
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings, on_failure=stop),
+            host=settings.host,
+            port=settings.port,
+            log_level=settings.log_level,
+            log_config=None,
+            timeout_graceful_shutdown=settings.drain_seconds,
+        )
+    )
+    server.run()
+    return 1 if failures or not server.started else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

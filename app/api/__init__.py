@@ -1,0 +1,1 @@
+"""HTTP routes: requests in, the parts called, responses out."""

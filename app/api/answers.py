@@ -1,0 +1,139 @@
+"""POST /answer and POST /compare."""
+
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from app.answering import Answer, Answerer
+from app.api.dependencies import ServiceDependency
+from app.api.events import Event, gather, stream, wants_stream
+from app.comparing import Piece, Side, compare
+from app.errors import PROBLEM_MEDIA_TYPE, InvalidField, ServiceError, problem_of
+from app.sampling import Decoding
+from app.schemas import (
+    AnswerRequest,
+    AnswerResponse,
+    CompareRequest,
+    CompareResponse,
+    Problem,
+    ScoresBody,
+    SideAnswer,
+    SideProblem,
+    Timing,
+    TokenBody,
+    Usage,
+)
+from app.serving import RequestLimits
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
+    for status in (400, 413, 422, 429, 503, 504)
+}
+
+router = APIRouter(tags=["answers"], responses=_PROBLEMS)
+
+
+@router.post("/answer", response_model=AnswerResponse)
+async def answer(body: AnswerRequest, request: Request, service: ServiceDependency) -> Any:
+    """Answer a question with one of the two models."""
+    answerer = service.admit()[body.model]
+    decoding = _decoding(body, service.limits)
+    return await _respond(request, body, _answer_events(answerer, body.question, decoding))
+
+
+@router.post("/compare", response_model=CompareResponse)
+async def compare_both(body: CompareRequest, request: Request, service: ServiceDependency) -> Any:
+    """Ask both models the same question, decoded with the same settings.
+
+    One side may fail and carry its problem while the other still answers.
+    """
+    answerers = service.admit()
+    decoding = _decoding(body, service.limits)
+    pieces = compare(answerers, body.question, decoding, body.reference)
+    return await _respond(request, body, _compare_events(pieces, body.question))
+
+
+def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> Decoding:
+    """Return the decoding asked for, within the service's limits."""
+    if len(body.question) > limits.max_question_characters:
+        raise InvalidField(
+            "question",
+            f"has {len(body.question)} characters; this service takes at most "
+            f"{limits.max_question_characters}",
+        )
+    max_new_tokens = body.max_new_tokens or limits.default_new_tokens
+    if max_new_tokens > limits.max_new_tokens:
+        raise InvalidField("max_new_tokens", f"must be at most {limits.max_new_tokens}")
+    return Decoding(max_new_tokens, body.temperature, body.top_p, body.top_k)
+
+
+async def _respond(
+    request: Request, body: AnswerRequest | CompareRequest, events: AsyncGenerator[Event]
+) -> Any:
+    if wants_stream(request, body.stream):
+        return await stream(events)
+    return await gather(request, events)
+
+
+async def _answer_events(
+    answerer: Answerer, question: str, decoding: Decoding
+) -> AsyncGenerator[Event]:
+    async with aclosing(answerer.stream(question, decoding)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, str):
+                yield Event("token", TokenBody(model=answerer.model, text=piece))
+                continue
+            body = AnswerResponse(
+                id=_new_id(), model=piece.model, question=question, **_fields(piece)
+            )
+            yield Event("done", body)
+
+
+async def _compare_events(pieces: AsyncGenerator[Any], question: str) -> AsyncGenerator[Event]:
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Piece):
+                yield Event("token", TokenBody(model=piece.model, text=piece.text))
+                continue
+            body = CompareResponse(
+                id=_new_id(),
+                question=question,
+                fine_tuned=_side(piece.sides["fine-tuned"]),
+                base=_side(piece.sides["base"]),
+            )
+            yield Event("done", body)
+
+
+def _side(side: Side) -> SideAnswer | SideProblem:
+    if isinstance(side.outcome, ServiceError):
+        return SideProblem(problem=Problem(**problem_of(side.outcome)))
+    scores = ScoresBody(**asdict(side.scores)) if side.scores else None
+    return SideAnswer(scores=scores, **_fields(side.outcome))
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    """Return the fields that an answer has in every response."""
+    return {
+        "answer": answer.text,
+        "finish_reason": answer.finish_reason,
+        "usage": Usage(
+            prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
+        ),
+        "timing": Timing(
+            queue_ms=_milliseconds(answer.queue_seconds),
+            first_token_ms=_milliseconds(answer.first_token_seconds),
+            total_ms=_milliseconds(answer.total_seconds),
+        ),
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1_000, 3)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,132 @@
+"""Answers on their way out: as server-sent events, or gathered into one JSON body.
+
+Either way the work stops as soon as the client goes away.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Any, NamedTuple, TypeVar
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from pydantic import BaseModel
+
+from app.errors import FAILED, ServiceError, problem, problem_of
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+
+Result = TypeVar("Result")
+
+
+class Event(NamedTuple):
+    """One server-sent event: `token` with a piece of text, or `done` with the whole body."""
+
+    name: str
+    body: BaseModel
+
+
+def wants_stream(request: Request, stream: bool) -> bool:
+    """Whether the client asked for server-sent events, in the body or by its Accept header."""
+    return stream or "text/event-stream" in request.headers.get("accept", "")
+
+
+class ClientGone(Exception):
+    """Nobody is there to read the answer."""
+
+
+async def gather(request: Request, events: AsyncGenerator[Event]) -> BaseModel:
+    """Return the body of the `done` event.
+
+    Raises:
+        ClientGone: the client closed its connection first; the work was cancelled.
+
+    """
+    return await _while_connected(request, _body(events))
+
+
+async def _body(events: AsyncGenerator[Event]) -> BaseModel:
+    async with aclosing(events):
+        async for event in events:
+            if event.name == "done":
+                return event.body
+    raise AssertionError("events end with `done`")
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    # The body has been read, so the next message can only be the disconnect.
+    task = asyncio.create_task(work)
+    gone = asyncio.create_task(_disconnect(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def stream(events: AsyncGenerator[Event]) -> StreamingResponse:
+    """Return a response that sends events as they come and comments while there are none.
+
+    A failure before the first event is raised, so that it gets its own HTTP status. A later one
+    becomes a last `error` event, whatever it was: a stream never just hangs.
+    """
+    first = asyncio.ensure_future(anext(events))
+    try:
+        await asyncio.wait({first}, timeout=HEARTBEAT_SECONDS)
+        if first.done():
+            first.result()
+    except BaseException:
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await events.aclose()
+        raise
+    return EventSourceResponse(
+        _lines(first, events),
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _lines(
+    first: "asyncio.Future[Event]", events: AsyncGenerator[Event]
+) -> AsyncIterator[bytes]:
+    """Yield the stream's bytes, one event or comment at a time."""
+    pending = first
+    try:
+        while True:
+            done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_SECONDS)
+            if not done:
+                yield KEEPALIVE_COMMENT
+                continue
+            event = pending.result()
+            yield _line(event.name, event.body.model_dump_json())
+            pending = asyncio.ensure_future(anext(events))
+    except StopAsyncIteration:
+        pass
+    except ServiceError as error:
+        yield _line("error", json.dumps(problem_of(error)))
+    except Exception:
+        logger.exception("a stream failed")
+        yield _line("error", json.dumps(problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)))
+    finally:
+        pending.cancel()
+        await asyncio.gather(pending, return_exceptions=True)
+        await events.aclose()
+
+
+def _line(name: str, data: str) -> bytes:
+    return format_sse_event(event=name, data_str=data)

@@ -1,0 +1,61 @@
+"""GET /healthz, /readyz and /info: for orchestrators and for people who ask what is served."""
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+
+from fastapi import APIRouter, Response
+
+from app import __version__
+from app.answering import Answerer
+from app.api.dependencies import ServiceDependency
+from app.schemas import Info, ModelInfo, Status
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/healthz", responses={503: {"model": Status}})
+async def healthz(service: ServiceDependency, response: Response) -> Status:
+    """Whether the process lives: 503 once an inference thread has died."""
+    if service.alive and service.step != "failed":
+        return Status(status="alive")
+    response.status_code = 503
+    return Status(status="failed")
+
+
+@router.get("/readyz", responses={503: {"model": Status}})
+async def readyz(service: ServiceDependency, response: Response) -> Status:
+    """Whether questions are accepted: 503 with the step it is in until then."""
+    if not service.ready:
+        response.status_code = 503
+    return Status(status=service.step if service.alive else "failed")
+
+
+@router.get("/info")
+async def info(service: ServiceDependency) -> Info:
+    """What is served: models, revisions, device, prompt, limits, versions."""
+    answerers = service.admit()
+    some = answerers["fine-tuned"]
+    return Info(
+        version=__version__,
+        models=[_model(answerer) for answerer in answerers.values()],
+        prompt=some.prompt_format.render("{question}"),
+        stop=some.prompt_format.stop,
+        limits=asdict(service.limits),
+        libraries={"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "transformers", "fastapi")},
+    )
+
+
+def _model(answerer: Answerer) -> ModelInfo:
+    checkpoint = answerer.engine.checkpoint
+    return ModelInfo(
+        name=answerer.model,
+        source=checkpoint.source,
+        revision=checkpoint.revision,
+        parameters=checkpoint.parameters,
+        vocabulary=len(checkpoint.tokenizer),
+        context_tokens=checkpoint.context_tokens,
+        device=str(checkpoint.model.device),
+        dtype=str(checkpoint.model.dtype).removeprefix("torch."),
+    )

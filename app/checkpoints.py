@@ -1,0 +1,199 @@
+"""Find, check and load the pair of models that is served.
+
+Knows nothing about requests. A directory that must not be served is refused with the reason:
+pickled weights, missing or surplus weights, a tokenizer that does not fit its model.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils._validators import validate_repo_id
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from app.errors import CheckpointError
+from app.prompting import PromptFormat
+
+logger = logging.getLogger(__name__)
+
+_WEIGHTS = "*.safetensors"
+_HUB_FILES = ["*.json", "*.txt", "*.jinja", "*.safetensors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model comes from: a directory or a hub id, and there its revision."""
+
+    name: str
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model and its tokenizer, loaded and checked."""
+
+    source: str
+    revision: str | None
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens of prompt and answer together."""
+        return int(self.model.config.max_position_embeddings)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, tied ones counted once."""
+        return int(self.model.num_parameters())
+
+
+def best_device(wanted: str) -> torch.device:
+    """Return the device named, or for `auto` CUDA, else MPS, else the CPU.
+
+    Raises:
+        CheckpointError: the name is no device, or this machine has none of that kind.
+
+    """
+    if wanted != "auto":
+        try:
+            torch.empty(0, device=wanted)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(f"device {wanted!r} cannot be used: {reason}") from error
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def best_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """Return the dtype named, or for `auto` bfloat16 on CUDA and float32 elsewhere."""
+    name = wanted if wanted != "auto" else "bfloat16" if device.type == "cuda" else "float32"
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def load(source: Source, device: torch.device, dtype: torch.dtype) -> Checkpoint:
+    """Load a model from a directory, or from the hub or its local cache.
+
+    Raises:
+        CheckpointError: it is not there, or it must not be served; the message names the reason.
+
+    """
+    directory, revision = _locate(source)
+    try:
+        checkpoint = _read(directory, device, dtype, source.name, revision)
+        _check_vocabulary(checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source.name}: {error}") from error
+    logger.info(
+        "loaded %s (%s): %.1fM parameters, %s on %s",
+        source.name,
+        revision or "local",
+        checkpoint.parameters / 1e6,
+        str(dtype).removeprefix("torch."),
+        device,
+    )
+    return checkpoint
+
+
+def prompt_format(fine_tuned: Checkpoint) -> PromptFormat:
+    """Check that a fine-tuned tokenizer can begin and end an answer; return its prompt format.
+
+    Raises:
+        CheckpointError: the end token is missing, split or shared with padding, or the chat
+            template fails.
+
+    """
+    tokenizer = fine_tuned.tokenizer
+    try:
+        if tokenizer.eos_token is None:
+            raise CheckpointError("the tokenizer has no end-of-sequence token")
+        if tokenizer.encode(tokenizer.eos_token, add_special_tokens=False) != [
+            tokenizer.eos_token_id
+        ]:
+            raise CheckpointError(f"{tokenizer.eos_token} is not one token")
+        if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+            raise CheckpointError("padding needs its own token, apart from end-of-sequence")
+        return PromptFormat.of(tokenizer)
+    except CheckpointError as error:
+        raise CheckpointError(f"{fine_tuned.source}: {error}") from error
+
+
+def _locate(source: Source) -> tuple[Path, str | None]:
+    """Return the directory that holds the model, and its hub commit if it has one."""
+    path = Path(source.name).expanduser()
+    if path.is_dir():
+        return path, None
+    try:
+        if path.is_absolute() or source.name.startswith((".", "~")):
+            raise HFValidationError
+        validate_repo_id(source.name)
+    except HFValidationError as error:
+        raise CheckpointError(f"{source.name}: no such model directory") from error
+    try:
+        snapshot = snapshot_download(
+            source.name, revision=source.revision, allow_patterns=_HUB_FILES
+        )
+    except Exception as error:
+        wanted = f"{source.name}@{source.revision or 'main'}"
+        raise CheckpointError(
+            f"{wanted}: not a directory here, not in the hub cache, and the hub did not give it "
+            f"({type(error).__name__}: {str(error).splitlines()[0]})"
+        ) from error
+    return Path(snapshot), Path(snapshot).name
+
+
+def _read(
+    directory: Path, device: torch.device, dtype: torch.dtype, name: str, revision: str | None
+) -> Checkpoint:
+    if not (directory / "config.json").is_file():
+        raise CheckpointError("no config.json, so this is not a model directory")
+    if not any(directory.glob(_WEIGHTS)):
+        pickled = [*directory.glob("*.bin"), *directory.glob("*.pt"), *directory.glob("*.pth")]
+        raise CheckpointError(
+            "its weights are pickled, and loading a pickle can run code; convert to safetensors"
+            if pickled
+            else "no weights (*.safetensors)"
+        )
+    try:
+        config = AutoConfig.from_pretrained(directory)
+        tokenizer = AutoTokenizer.from_pretrained(directory)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            directory,
+            config=config,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"cannot be read: {str(error).splitlines()[0]}") from error
+    model, report = loaded
+    for kind in ("missing", "mismatched"):
+        if keys := report[f"{kind}_keys"]:
+            raise CheckpointError(f"its weights have {kind} keys: {sorted(keys)}")
+    return Checkpoint(name, revision, model.to(device).eval(), tokenizer)
+
+
+def _check_vocabulary(checkpoint: Checkpoint) -> None:
+    embeddings: Any = checkpoint.model.get_input_embeddings()
+    rows = embeddings.weight.shape[0]
+    if len(checkpoint.tokenizer) > rows:
+        raise CheckpointError(
+            f"the tokenizer has {len(checkpoint.tokenizer)} tokens but the model embeds {rows}"
+        )
+    if not checkpoint.tokenizer.encode("What is asthma?", add_special_tokens=False):
+        raise CheckpointError("the tokenizer turns text into no tokens at all")

@@ -1,0 +1,264 @@
+"""One model behind continuous batching: prompt in, tokens out as they are made.
+
+Knows nothing about text, questions or HTTP. Requests join and leave the running batch at every
+step; one inference thread per model does all the arithmetic, the event loop never waits for it.
+Closing the stream of a request cancels it and frees its place.
+"""
+
+import asyncio
+import logging
+import math
+import queue
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig
+from transformers.generation.continuous_batching import ContinuousBatchingManager
+from transformers.generation.continuous_batching.requests import GenerationOutput
+
+from app.checkpoints import Checkpoint
+from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
+from app.sampling import Decoding, processor_list
+
+logger = logging.getLogger(__name__)
+
+_PAGE_TOKENS = 256
+_LIVENESS_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one engine takes on."""
+
+    max_running: int
+    max_waiting: int
+    max_batch_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token; `last` marks the end of the answer, and `ended` that it ended itself.
+
+    `queue_seconds` is the time from the request to its place in the batch.
+    """
+
+    id: int
+    last: bool
+    ended: bool
+    queue_seconds: float
+
+
+class Engine(Protocol):
+    """What answering needs of a model; tests hand in a fake."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model that is served."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the inference thread runs."""
+
+    def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
+        """Yield the answer's tokens; closing the generator cancels the request."""
+
+    async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
+        """Return the information in a continuation of the prompt, in bits."""
+
+    def stop(self) -> None:
+        """Stop the inference thread at once."""
+
+
+class BatchingEngine:
+    """The engine over transformers' `ContinuousBatchingManager`."""
+
+    def __init__(self, checkpoint: Checkpoint, limits: Limits) -> None:
+        self.checkpoint = checkpoint
+        self.limits = limits
+        self._in_flight = 0
+        self._manager = _manager(checkpoint, limits)
+
+    def start(self) -> None:
+        """Start the inference thread."""
+        self._manager.start()
+
+    def stop(self) -> None:
+        """Stop the inference thread at once; whatever it was making fails."""
+        self._manager.stop(block=True, timeout=10.0, hard_stop=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the inference thread runs."""
+        return bool(self._manager.is_running())
+
+    async def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
+        """Yield the answer's tokens as they are made; closing the generator cancels the request.
+
+        An answer is cut to what the context leaves beside the prompt.
+
+        Raises:
+            PromptTooLong: the prompt fills the context.
+            QueueFull: the batch and the queue are full.
+            NotReady: the inference thread does not run.
+            GenerationFailed: it died or failed while it made this answer.
+
+        """
+        context_tokens = self.checkpoint.context_tokens
+        room = context_tokens - len(prompt_ids)
+        if room < 1:
+            raise PromptTooLong(
+                f"The prompt has {len(prompt_ids)} tokens; the model's context holds "
+                f"{context_tokens} for prompt and answer together."
+            )
+        self._admit()
+        request_id = uuid.uuid4().hex
+        outputs: asyncio.Queue[GenerationOutput] = asyncio.Queue()
+        finished = False
+        try:
+            self._manager.register_result_handler(request_id, outputs.put_nowait)
+            self._submit(request_id, prompt_ids, min(decoding.max_new_tokens, room), decoding)
+            made = 0
+            while not finished:
+                output = await self._next(outputs)
+                finished = output.is_finished()
+                for token in _tokens(output, made, self._end_ids):
+                    made += 1
+                    yield token
+        finally:
+            self._in_flight -= 1
+            self._manager.output_router.result_handlers.pop(request_id, None)
+            if not finished:
+                self._manager.cancel_request(request_id)
+
+    async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
+        """Return the information in a continuation of the prompt, in bits.
+
+        The inference thread is paused for the one forward pass, so that the model is never used
+        by two threads.
+
+        Raises:
+            PromptTooLong: prompt and continuation exceed the context.
+            NotReady: the inference thread does not run.
+
+        """
+        tokens = len(prompt_ids) + len(continuation_ids)
+        if tokens > self.checkpoint.context_tokens:
+            raise PromptTooLong(
+                f"Prompt and reference have {tokens} tokens; the model's context holds "
+                f"{self.checkpoint.context_tokens}."
+            )
+        return await asyncio.to_thread(self._bits, prompt_ids, continuation_ids)
+
+    @property
+    def _end_ids(self) -> set[int]:
+        return {self.checkpoint.tokenizer.eos_token_id}
+
+    def _admit(self) -> None:
+        places = self.limits.max_running + self.limits.max_waiting
+        if self._in_flight >= places:
+            raise QueueFull(
+                f"All {places} places are taken ({self.limits.max_running} answering, "
+                f"{self.limits.max_waiting} waiting).",
+                retry_after_seconds=1,
+            )
+        self._in_flight += 1
+
+    def _submit(
+        self, request_id: str, prompt_ids: list[int], max_new_tokens: int, decoding: Decoding
+    ) -> None:
+        accepted = self._manager.add_request(
+            prompt_ids,
+            request_id=request_id,
+            max_new_tokens=max_new_tokens,
+            streaming=True,
+            decoding=decoding,
+        )
+        if accepted is None:
+            raise NotReady("The model is not answering questions.")
+
+    async def _next(self, outputs: asyncio.Queue[GenerationOutput]) -> GenerationOutput:
+        """Wait for the next output, but not for ever on a thread that has died."""
+        while True:
+            try:
+                output = await asyncio.wait_for(outputs.get(), _LIVENESS_SECONDS)
+            except TimeoutError:
+                if self.alive:
+                    continue
+                raise GenerationFailed("The model stopped while it made this answer.") from None
+            if output.error is not None:
+                # Upstream's message may hold tensors' shapes and paths: ours to read, not theirs.
+                logger.error("request %s failed: %s", output.request_id, output.error)
+                raise GenerationFailed("The model failed while it made this answer.")
+            return output
+
+    @torch.inference_mode()
+    def _bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
+        model = self.checkpoint.model
+        ids = torch.tensor([prompt_ids + continuation_ids], device=model.device)
+        try:
+            with self._manager.pause():
+                logits = model(ids, use_cache=False).logits[0, len(prompt_ids) - 1 : -1]
+        except RuntimeError as error:
+            if self.alive:
+                raise
+            raise NotReady("The model is not answering questions.") from error
+        targets = ids[0, len(prompt_ids) :]
+        nats = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+        return float(nats) / math.log(2)
+
+
+class _Discarded(queue.Queue[Any]):
+    """Takes outputs that nobody waits for, and keeps none.
+
+    Upstream queues without bound whatever has no handler: the last tokens of each cancelled
+    request would stay there for as long as the server runs.
+    """
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        del item, block, timeout
+
+
+def _manager(checkpoint: Checkpoint, limits: Limits) -> ContinuousBatchingManager:
+    """Configure upstream so that every admitted request fits its memory, and results repeat."""
+    pages = math.ceil(checkpoint.context_tokens / _PAGE_TOKENS)
+    manager = checkpoint.model.init_continuous_batching(
+        generation_config=GenerationConfig(
+            do_sample=False,  # the arg-max that `sampling` relies on
+            eos_token_id=checkpoint.tokenizer.eos_token_id,
+            pad_token_id=checkpoint.tokenizer.eos_token_id,
+        ),
+        continuous_batching_config=ContinuousBatchingConfig(
+            page_size=_PAGE_TOKENS,
+            # One block more than all running requests can ever fill: none is starved or evicted.
+            num_blocks=limits.max_running * pages + 1,
+            safety_margin=0.0,
+            max_batch_tokens=limits.max_batch_tokens,
+            max_requests_per_batch=limits.max_running,
+            allow_block_sharing=False,  # one user's prompt must not speed up another's
+            auto_switch_to_flash=False,
+            use_async_batching=False,
+            use_cuda_graph=False,
+        ),
+    )
+    manager.logit_processor = processor_list()
+    manager.output_router.output_queue = _Discarded()
+    return manager
+
+
+def _tokens(output: GenerationOutput, made: int, end_ids: set[int]) -> list[Token]:
+    """Return the tokens of `output` past the first `made`."""
+    new = output.generated_tokens[made:]
+    began = output.lifespan[0] if output.lifespan[0] > 0 else time.perf_counter()
+    return [
+        Token(
+            id=token_id,
+            last=output.is_finished() and index == len(new) - 1,
+            ended=token_id in end_ids,
+            queue_seconds=max(0.0, began - output.created_time),
+        )
+        for index, token_id in enumerate(new)
+    ]

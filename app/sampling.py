@@ -1,0 +1,87 @@
+"""Each request of a batch decodes by its own settings: greedy, or sampled by temperature.
+
+Upstream's per-request warpers know no greedy request inside a sampled batch, and sort the whole
+vocabulary for every row. This one processor, put where upstream lets processors in, leaves greedy
+rows to the arg-max that follows and pins the token it drew on the others.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from transformers import LogitsProcessorList
+from transformers.generation.continuous_batching.cb_logits_processors import (
+    ContinuousBatchingLogitsProcessor,
+    ContinuousBatchingLogitsProcessorList,
+)
+from transformers.generation.continuous_batching.requests import FutureRequestState
+from transformers.generation.logits_process import (
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How an answer is decoded. Temperature 0 is greedy: the same question, the same answer."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+
+    @property
+    def greedy(self) -> bool:
+        """Whether each token is simply the likeliest one."""
+        return self.temperature == 0.0
+
+    def warpers(self) -> LogitsProcessorList:
+        """Return the processors that shape the distribution before a token is drawn."""
+        chosen = LogitsProcessorList([TemperatureLogitsWarper(self.temperature)])
+        if self.top_k > 0:
+            chosen.append(TopKLogitsWarper(self.top_k))
+        if self.top_p < 1.0:
+            chosen.append(TopPLogitsWarper(self.top_p))
+        return chosen
+
+
+class RequestSampler(ContinuousBatchingLogitsProcessor):
+    """Draw the next token of every sampled request; let greedy ones pass."""
+
+    supported_kwargs: ClassVar[dict[str, type]] = {"decoding": Decoding}
+    ignored_kwargs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self._decodings: list[Decoding] = []
+
+    def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
+        """Fill upstream's argument row, which carries nothing for us."""
+        int32_tensor.zero_()
+
+    def prepare_tensor_args(
+        self, requests_with_new_token: list[FutureRequestState]
+    ) -> torch.Tensor:
+        """Remember whose rows come next; called by upstream right before each forward pass."""
+        self._decodings = [
+            request.state.logit_processor_kwargs["decoding"] for request in requests_with_new_token
+        ]
+        return torch.zeros(len(self._decodings), dtype=torch.int32)
+
+    def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
+        """Pin the drawn token of every sampled row of `scores`, shape [requests, vocabulary]."""
+        del tensor_arg
+        for row, decoding in enumerate(self._decodings):
+            if not decoding.greedy:
+                no_history: Any = None  # these warpers look at no earlier tokens
+                warped = decoding.warpers()(no_history, scores[row : row + 1])
+                drawn = torch.multinomial(warped.softmax(dim=-1), num_samples=1)
+                scores[row, drawn[0]] = torch.inf
+        return scores
+
+
+def processor_list() -> ContinuousBatchingLogitsProcessorList:
+    """Return upstream's list holding our one processor, with its argument row counted."""
+    processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([RequestSampler()]))
+    processors.tensors_required = 1
+    return processors

@@ -1,0 +1,73 @@
+"""The pair of models being served, and where it stands between start and stop.
+
+Knows nothing about HTTP. Loading runs beside the event loop, so that health checks answer from
+the first moment.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.answering import Answerer, ModelName
+from app.checkpoints import Source
+from app.errors import NotReady
+from app.sampling import Decoding
+
+logger = logging.getLogger(__name__)
+
+Step = Literal["loading", "warming up", "ready", "draining", "failed"]
+
+_WARM_UP_QUESTION = "What is asthma?"
+_WARM_UP_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What a request may ask for."""
+
+    max_question_characters: int
+    default_new_tokens: int
+    max_new_tokens: int
+
+
+@dataclass(slots=True)
+class Service:
+    """Both answerers, what may be asked of them, and the step they are in."""
+
+    limits: RequestLimits
+    sources: Mapping[ModelName, Source]
+    step: Step = "loading"
+    answerers: Mapping[ModelName, Answerer] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> bool:
+        """Whether every inference thread that was started still runs."""
+        return all(answerer.engine.alive for answerer in self.answerers.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether questions are accepted."""
+        return self.step == "ready" and self.alive
+
+    def admit(self) -> Mapping[ModelName, Answerer]:
+        """Return the answerers, if questions are accepted.
+
+        Raises:
+            NotReady: the service is starting, draining or broken.
+
+        """
+        if not self.ready:
+            raise NotReady(f"The service is not ready: {self.step if self.alive else 'failed'}.")
+        return self.answerers
+
+    async def warm_up(self, answerers: Mapping[ModelName, Answerer]) -> None:
+        """Answer one short question with each model, then accept questions."""
+        self.answerers = answerers
+        self.step = "warming up"
+        decoding = Decoding(max_new_tokens=_WARM_UP_TOKENS)
+        await asyncio.gather(
+            *(answerer.answer(_WARM_UP_QUESTION, decoding) for answerer in answerers.values())
+        )
+        self.step = "ready"
