@@ -1,5 +1,6 @@
 """General English → the demo base: a small GPT-2 and its tokenizer, pre-trained from nothing."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -53,7 +54,14 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     last = get_last_checkpoint(str(work)) if work.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     figures: dict[str, float] = trainer.evaluate()
-    save_model(model, tokenizer, out)
+    record = {"recipe": recipe.model_dump(), "corpus": corpus.name, "log": trainer.state.log_history}
+    save_model(
+        model,
+        tokenizer,
+        out,
+        getattr(torch, recipe.saved_dtype),
+        {"training.json": json.dumps(record, indent=1) + "\n"},
+    )
     return figures
 
 

@@ -44,7 +44,7 @@ class Finetuning(_Section):
     dropout: float = Field(ge=0, lt=1)
     gradient_checkpointing: bool
     group_by_length: bool
-    evaluations_per_epoch: int = Field(ge=1)
+    epochs_between_evaluations: float = Field(gt=0)
     patience_evaluations: int = Field(
         0, ge=0, description="Stop after this many evaluations without a better loss; 0 never."
     )
@@ -70,6 +70,7 @@ class Recipe(_Section):
 
     name: str
     seed: int
+    saved_dtype: Literal["float32", "bfloat16"] = "float32"
     finetuning: Finetuning
     pretraining: Pretraining | None = None
 

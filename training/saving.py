@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ def save_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     out: Path,
-    dtype: torch.dtype = torch.bfloat16,
+    dtype: torch.dtype,
+    records: Mapping[str, str] | None = None,
 ) -> None:
     """Write safetensors weights, configuration and tokenizer to `out`, replacing what is there.
+
+    `records` are further text files by name.
 
     Everything is written beside `out` first and moved there at the end, so that an interrupted
     or failed save leaves either the old directory or none. The model itself keeps its dtype.
@@ -35,6 +39,8 @@ def save_model(
         saved.config.use_cache = True  # the Trainer turns it off, generation wants it on
         saved.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
+        for name, text in (records or {}).items():
+            (unfinished / name).write_text(text, encoding="utf-8")
         # mkdtemp and safetensors keep others out; a server under another user must read them.
         unfinished.chmod(0o755)
         for file in unfinished.iterdir():

@@ -1,0 +1,41 @@
+"""`python -m training COMMAND`: prepare, finetune, evaluate, or make the demo pair."""
+
+import argparse
+import importlib
+import logging
+import sys
+
+from training.errors import TrainingError
+
+COMMANDS = {
+    "prepare": "MedQuAD in, tables and texts out",
+    "finetune": "teach a base GPT-2 to answer",
+    "evaluate": "base against fine-tuned on held-out questions",
+    "demo": "make the embedded pair from nothing",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return its exit status: 2 for a mistake told in one line, 130 for Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = (argv if argv is not None else sys.argv[1:])[:1]
+    for name, summary in COMMANDS.items():
+        subparser = commands.add_parser(name, help=summary, description=summary)
+        if [name] == chosen:  # importing torch for every command's help would take seconds
+            importlib.import_module(f"training.{name}").add_arguments(subparser)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        status: int = importlib.import_module(f"training.{arguments.command}").run(arguments)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interruption:
+        print(str(interruption) or "stopped", file=sys.stderr)
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

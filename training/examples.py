@@ -1,0 +1,80 @@
+"""Prepared pairs become training examples: token ids, labels, and nothing longer than it may be."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from transformers import PreTrainedTokenizerBase
+
+from training.errors import DataError
+from training.prompt import Example, encode
+from training.recipe import Finetuning
+
+IGNORED = -100
+"""The label that PyTorch's cross-entropy leaves out of the loss."""
+
+_NEEDED = ["QuestionClean", "AnswerClean", "Split", "SeedRow"]
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
+
+
+class Pair(NamedTuple):
+    """A question and its answer, cleaned."""
+
+    question: str
+    answer: str
+
+
+def read_pairs(data: Path, column: str, value: str) -> list[Pair]:
+    """Return the pairs of `data/medquad.csv` whose `column` (`Split`, `SeedRow`) is `value`.
+
+    Raises:
+        DataError: the table is missing, not what `prepare` writes, or has no such rows.
+    """
+    path = data / "medquad.csv"
+    if not path.is_file():
+        raise DataError(f"{path} is missing; `python -m training prepare --out {data}` writes it")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = [name for name in _NEEDED if name not in table.columns]
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}; prepare it again")
+    rows = table[table[column] == value]
+    if rows.empty:
+        raise DataError(f"{path} has no rows with {column} {value!r}")
+    return [Pair(*pair) for pair in zip(rows["QuestionClean"], rows["AnswerClean"], strict=True)]
+
+
+def examples(
+    pairs: Iterable[Pair],
+    tokenizer: PreTrainedTokenizerBase,
+    plan: Finetuning,
+    context_tokens: int,
+) -> list[dict[str, list[int]]]:
+    """Return `input_ids` and `labels` for every pair that fits, or is made to."""
+    limit = min(plan.max_tokens, context_tokens)
+    found = (_fitting(pair, tokenizer, limit, cut=plan.too_long == "cut") for pair in pairs)
+    return [
+        {
+            "input_ids": example.ids,
+            "labels": example.ids
+            if plan.loss == "sequence"
+            else [IGNORED] * example.prompt_tokens + example.ids[example.prompt_tokens :],
+        }
+        for example in found
+        if example
+    ]
+
+
+def _fitting(
+    pair: Pair, tokenizer: PreTrainedTokenizerBase, limit: int, *, cut: bool
+) -> Example | None:
+    """Return the pair's ids; None when it is too long and may not, or cannot, be cut."""
+    example = encode(*pair, tokenizer)
+    sentences = _SENTENCE_END.split(pair.answer)
+    while len(example.ids) > limit:
+        sentences.pop()
+        if not cut or not sentences:
+            return None
+        example = encode(pair.question, " ".join(sentences), tokenizer)
+    return example
