@@ -63,6 +63,10 @@ class Engine(Protocol):
     def alive(self) -> bool:
         """Whether the inference thread runs."""
 
+    @property
+    def in_flight(self) -> int:
+        """Requests admitted and not yet over."""
+
     def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
         """Yield the answer's tokens; closing the generator cancels the request."""
 
@@ -79,7 +83,8 @@ class BatchingEngine:
     def __init__(self, checkpoint: Checkpoint, limits: Limits) -> None:
         self.checkpoint = checkpoint
         self.limits = limits
-        self._in_flight = 0
+        self.in_flight = 0
+        """Requests admitted and not yet over."""
         self._manager = _manager(checkpoint, limits)
 
     def start(self) -> None:
@@ -129,7 +134,7 @@ class BatchingEngine:
                     made += 1
                     yield token
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
             self._manager.output_router.result_handlers.pop(request_id, None)
             if not finished:
                 self._manager.cancel_request(request_id)
@@ -159,13 +164,13 @@ class BatchingEngine:
 
     def _admit(self) -> None:
         places = self.limits.max_running + self.limits.max_waiting
-        if self._in_flight >= places:
+        if self.in_flight >= places:
             raise QueueFull(
                 f"All {places} places are taken ({self.limits.max_running} answering, "
                 f"{self.limits.max_waiting} waiting).",
                 retry_after_seconds=1,
             )
-        self._in_flight += 1
+        self.in_flight += 1
 
     def _submit(
         self, request_id: str, prompt_ids: list[int], max_new_tokens: int, decoding: Decoding

@@ -186,7 +186,8 @@ class Info(BaseModel):
     models: list[ModelInfo]
     prompt: str = Field(description="The prompt that both models get, with {question} in it.")
     stop: str = Field(description="The text at which an answer ends.")
-    limits: dict[str, Any]
+    limits: dict[str, int]
+    in_flight: dict[ModelName, int] = Field(description="Answers being made or waiting, by model.")
     libraries: dict[str, str]
 
 

@@ -22,12 +22,15 @@ _KEY_POINTS = re.compile(r"^Key Points\s+-\s+")
 _SUMMARY = re.compile(r"^Summary\s*:\s*")
 _NIH_TAG = re.compile(r"\s+NIH:\s+[^.?!]{3,150}$")
 _WATCH = re.compile(r"\s*\(Watch the video[^()]*(?:\([^()]*\)[^()]*)*\)", re.IGNORECASE)
-_ECHO = re.compile(r"^(?:What|How|Who|Why|When|Where|Which|Is|Are|Can|Do|Does)\b(?:[^.?!]|\.(?!\s)){5,300}\?\s*")
+_ECHO = re.compile(
+    r"^(?:What|How|Who|Why|When|Where|Which|Is|Are|Can|Do|Does)\b(?:[^.?!]|\.(?!\s)){5,300}\?\s*"
+)
 _STUB = re.compile(r"^(?:Topics|Frequently Asked Quee?stions \(FAQs\)[A-Za-z ]{0,30})$")
 _HPO = re.compile(
     r"The Human Phenotype Ontology provides the following list of signs and symptoms for .*?"
     r"Signs and Symptoms Approximate number of patients \(when available\)\s*(?P<terms>.*?)\s*"
-    r"(?:The Human Phenotype Ontology \(HPO\) has collected information.*?may be rare or common\.|$)"
+    r"(?:The Human Phenotype Ontology \(HPO\) has collected information"
+    r".*?may be rare or common\.|$)"
 )
 _HPO_TERM = re.compile(r"(?P<term>\S.*?)\s+(?P<share>\d+(?:\.\d+)?%|\d+/\d+|-)(?=\s|$)")
 

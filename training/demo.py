@@ -6,12 +6,15 @@ split, figures on test_unseen. An interrupted run goes on where it stopped when 
 
 import argparse
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 from training import card
 from training import recipe as recipes
+from training.errors import DataError
 from training.evaluate import evaluate
-from training.finetune import finetune
+from training.finetune import checkpoints_of, finetune, has_checkpoint
 from training.pretrain import pretrain
 
 
@@ -27,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attribution",
         type=Path,
-        required=True,
-        help="the corpus's sources: a JSON list with repo and commit, for the card",
+        help="the corpus's sources, for the cards: a JSON list with repo and commit "
+        "(default: NAME-sources.json beside NAME.jsonl.gz)",
     )
     parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
     parser.add_argument("--out", type=Path, default=Path("models/demo"))
@@ -37,16 +40,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; steps whose result is there already are skipped."""
     recipe = recipes.load(arguments.recipe)
-    out: Path = arguments.out
-    base, fine_tuned = out / "base", out / "fine-tuned"
+    sources = read_sources(arguments.attribution or _beside(arguments.corpus))
+    base, fine_tuned = arguments.out / "base", arguments.out / "fine-tuned"
     if not base.is_dir():
-        pretrain(recipe, arguments.corpus, base, out / ".base-checkpoints")
+        pretrain(recipe, arguments.corpus, base, checkpoints_of(base))
+        shutil.rmtree(checkpoints_of(base), ignore_errors=True)
+        shutil.rmtree(fine_tuned, ignore_errors=True)  # it came from another base
     if not fine_tuned.is_dir():
-        work = out / ".fine-tuned-checkpoints"
-        finetune(recipe, arguments.data, str(base), fine_tuned, resume=work.is_dir())
-    figures = evaluate(fine_tuned, str(base), arguments.data)
-    (fine_tuned / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
-    sources = json.loads(arguments.attribution.read_text(encoding="utf-8"))
-    card.write_pair(base, fine_tuned, recipe, figures, sources)
+        finetune(
+            recipe,
+            arguments.data,
+            str(base),
+            fine_tuned,
+            resume=has_checkpoint(checkpoints_of(fine_tuned)),
+        )
+    metrics = fine_tuned / "metrics.json"
+    if not metrics.is_file():
+        figures = evaluate(fine_tuned, str(base), arguments.data)
+        metrics.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    figures = json.loads(metrics.read_text(encoding="utf-8"))
+    training = json.loads((fine_tuned / "training.json").read_text(encoding="utf-8"))
+    card.write_pair(base, fine_tuned, recipe, figures, training, sources)
     print(json.dumps(figures, indent=2))
     return 0
+
+
+def read_sources(path: Path) -> list[dict[str, Any]]:
+    """Return the corpus's sources: who must be named for its texts.
+
+    Raises:
+        DataError: the list is missing or is not one.
+
+    """
+    try:
+        sources: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        if not all(source["repo"] and source["commit"] for source in sources):
+            raise ValueError
+    except OSError as error:
+        raise DataError(f"{path}: no such list of sources; the cards must name them") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a JSON list of objects with repo and commit") from error
+    return sources
+
+
+def _beside(corpus: Path) -> Path:
+    return corpus.with_name(f"{corpus.name.split('.')[0]}-sources.json")

@@ -1,4 +1,4 @@
-"""MedQuAD from GitHub at a pinned commit: resumable, with a progress bar, checked before it is kept.
+"""MedQuAD from GitHub at a pinned commit: resumable, with a progress bar, checked when whole.
 
 Knows nothing about the archive's contents.
 """

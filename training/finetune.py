@@ -7,12 +7,8 @@ validation loss. Ctrl-C leaves a checkpoint, `--resume` goes on from the last on
 import argparse
 import json
 import math
-import platform
 import shutil
-import signal
-from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -25,8 +21,6 @@ from transformers import (
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -36,9 +30,12 @@ from training import recipe as recipes
 from training.arguments import training_arguments
 from training.errors import TrainingError
 from training.examples import IGNORED, examples, read_pairs
+from training.finite import FiniteTrainer
+from training.interruption import Interruption
 from training.prompt import add_format
+from training.provenance import provenance
 from training.recipe import Recipe
-from training.saving import save_model
+from training.saving import check_replaceable, save_model
 
 _FLAGS = {
     "epochs": float,
@@ -46,6 +43,13 @@ _FLAGS = {
     "batch_sequences": int,
     "max_tokens": int,
 }
+
+# Renamed on the way from transformers 5.17 to 5.23, where the old name warns.
+_CHECKPOINTING = next(
+    name
+    for name in ("activation_checkpointing", "gradient_checkpointing")
+    if name in TrainingArguments.__dataclass_fields__
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("models/gpt2-medquad"))
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     for flag, kind in _FLAGS.items():
-        parser.add_argument(f"--{flag.replace('_', '-')}", type=kind, help="instead of the recipe's")
+        parser.add_argument(
+            f"--{flag.replace('_', '-')}", type=kind, help="instead of the recipe's"
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,10 +96,14 @@ def finetune(
     """Fine-tune `base` on the pairs in `data` and save model, tokenizer and record to `out`.
 
     Raises:
-        TrainingError: the base or the data cannot be used, or the loss is no longer a number.
+        TrainingError: the base, the data or `out` cannot be used, or the loss is no longer a
+            number.
         KeyboardInterrupt: stopped by Ctrl-C; a checkpoint was left for `resume`.
+
     """
     plan = recipe.finetuning
+    check_replaceable(out)
+    torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     set_seed(recipe.seed)
     model, tokenizer = load_base(base, base_revision, plan.dropout)
     context_tokens = int(model.config.max_position_embeddings)
@@ -104,7 +114,7 @@ def finetune(
         examples(read_pairs(data, column, value), tokenizer, plan, context_tokens)
         for value in (train, valid)
     )
-    work = out.with_name(f".{out.name}-checkpoints")
+    work = checkpoints_of(out)
     if not resume:
         shutil.rmtree(work, ignore_errors=True)
     interruption = Interruption()
@@ -118,10 +128,10 @@ def finetune(
         "recipe": recipe.model_dump(),
         "base": base,
         "base_revision": base_revision,
+        "parameters": model.num_parameters(),
         "examples": {"train": len(train_set), "valid": len(valid_set)},
         "device": str(model.device),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "transformers", "accelerate", "pandas")},
+        **provenance(data / "medquad.csv"),
         "log": trainer.state.log_history,
     }
     save_model(
@@ -134,6 +144,11 @@ def finetune(
     shutil.rmtree(work, ignore_errors=True)
 
 
+def checkpoints_of(out: Path) -> Path:
+    """Return where the checkpoints of a run that will save to `out` are kept."""
+    return out.with_name(f".{out.name}-checkpoints")
+
+
 def load_base(
     base: str, revision: str | None, dropout: float
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -143,7 +158,8 @@ def load_base(
     be unlearned.
 
     Raises:
-        TrainingError: there is no such base, or its tokenizer belongs to another model.
+        TrainingError: there is no such base, or it has no tokenizer or another model's.
+
     """
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base, revision=revision)
@@ -159,17 +175,20 @@ def load_base(
     except (OSError, ValueError) as error:
         raise TrainingError(f"base {base}: {str(error).splitlines()[0]}") from error
     embeddings: Any = model.get_input_embeddings()
-    old_rows = embeddings.weight.shape[0]
-    if len(tokenizer) > old_rows:
+    rows, old_tokens = embeddings.weight.shape[0], len(tokenizer)
+    if not tokenizer.encode("What is asthma?", add_special_tokens=False):
+        raise TrainingError(f"base {base}: it has no tokenizer, or one without a vocabulary")
+    if old_tokens > rows:
         raise TrainingError(
-            f"base {base}: its tokenizer has {len(tokenizer)} tokens, its model {old_rows}"
+            f"base {base}: its tokenizer has {old_tokens} tokens, its model embeds {rows}"
         )
     add_format(tokenizer)
-    if len(tokenizer) > old_rows:
+    if len(tokenizer) > rows:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        resized: Any = model.get_input_embeddings()
-        with torch.no_grad():
-            resized.weight[old_rows:] = resized.weight[:old_rows].mean(dim=0)
+        embeddings = model.get_input_embeddings()
+    with torch.no_grad():
+        mean = embeddings.weight[:old_tokens].mean(dim=0)
+        embeddings.weight[old_tokens : len(tokenizer)] = mean
     for config in (model.config, model.generation_config):
         config.eos_token_id = tokenizer.eos_token_id
         config.pad_token_id = tokenizer.pad_token_id
@@ -189,17 +208,16 @@ def _trainer(
     sequences_per_step = plan.optimisation.batch_sequences * plan.optimisation.accumulation_steps
     steps_per_epoch = math.ceil(len(train_set) / sequences_per_step)
     evaluation_steps = max(1, round(steps_per_epoch * plan.epochs_between_evaluations))
-    callbacks: list[TrainerCallback] = [interruption, NumbersOnly()]
+    callbacks: list[TrainerCallback] = [interruption]
     if plan.patience_evaluations:
         callbacks.append(EarlyStoppingCallback(plan.patience_evaluations))
-    return Trainer(
+    return FiniteTrainer(
         model=model,
         args=training_arguments(
             plan.optimisation,
             work,
             recipe.seed,
             num_train_epochs=plan.epochs,
-            gradient_checkpointing=plan.gradient_checkpointing,
             train_sampling_strategy="group_by_length" if plan.group_by_length else "random",
             logging_steps=max(1, evaluation_steps // 10),
             eval_strategy="steps",
@@ -209,13 +227,20 @@ def _trainer(
             load_best_model_at_end=True,
             metric_for_best_model="eval_loss",
             greater_is_better=False,
+            **{_CHECKPOINTING: plan.gradient_checkpointing},
         ),
         train_dataset=train_set,  # type: ignore[arg-type]
         eval_dataset=valid_set,  # type: ignore[arg-type]
+        processing_class=tokenizer,  # so that a checkpoint is a whole model directory
         # Pads by length, never by token: `<end>` keeps its label.
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
         callbacks=callbacks,
     )
+
+
+def has_checkpoint(work: Path) -> bool:
+    """Return whether a run that kept its checkpoints in `work` left one to resume from."""
+    return work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
 
 
 def _last_checkpoint(work: Path) -> str:
@@ -223,58 +248,8 @@ def _last_checkpoint(work: Path) -> str:
 
     Raises:
         TrainingError: there is none to resume from.
+
     """
-    last = get_last_checkpoint(str(work)) if work.is_dir() else None  # type: ignore[no-untyped-call]
-    if last is None:
+    if not has_checkpoint(work):
         raise TrainingError(f"nothing to resume: no checkpoint in {work}")
-    return str(last)
-
-
-class Interruption(TrainerCallback):
-    """Turns Ctrl-C into a checkpoint at the end of the running step; a second one stops at once."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self._before: Any = None
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGINT, self._note)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, _: int, __: FrameType | None) -> None:
-        if self.came:
-            raise KeyboardInterrupt
-        self.came = True
-
-    def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **_: Any,
-    ) -> None:
-        """Save and stop, if Ctrl-C came during the step."""
-        del args, state
-        if self.came:
-            control.should_save = True
-            control.should_training_stop = True
-
-
-class NumbersOnly(TrainerCallback):
-    """Stops a run whose loss is no longer a number: nothing after that step can be used."""
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        """Check what was just logged."""
-        del args, control
-        for name, value in (logs or {}).items():
-            if name.endswith("loss") and not math.isfinite(float(value)):
-                raise TrainingError(f"step {state.global_step}: {name} is {value}; lower the rate")
+    return str(get_last_checkpoint(str(work)))  # type: ignore[no-untyped-call]

@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase, Trainer
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import get_last_checkpoint
 
 from training.arguments import training_arguments
 from training.corpus import Blocks, documents, token_ids, train_tokenizer
 from training.errors import TrainingError
+from training.finite import FiniteTrainer
+from training.provenance import provenance
 from training.recipe import Pretraining, Recipe
-from training.saving import save_model
+from training.saving import check_replaceable, save_model
 
 _CHECKPOINT_STEPS = 250
 
@@ -29,13 +31,15 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     plan = recipe.pretraining
     if plan is None:
         raise TrainingError(f"recipe {recipe.name} has no pretraining section")
+    check_replaceable(out)
+    torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     texts = documents(corpus)
     tokenizer = train_tokenizer(iter(texts), plan.vocabulary_tokens, plan.context_tokens)
     held_out = plan.validation_blocks * plan.block_tokens
     ids = token_ids(texts, tokenizer, held_out + plan.blocks * plan.block_tokens)
     torch.manual_seed(recipe.seed)
     model = new_model(plan, tokenizer)
-    trainer = Trainer(
+    trainer = FiniteTrainer(
         model=model,
         args=training_arguments(
             plan.optimisation,
@@ -54,7 +58,12 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     last = get_last_checkpoint(str(work)) if work.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     figures: dict[str, float] = trainer.evaluate()
-    record = {"recipe": recipe.model_dump(), "corpus": corpus.name, "log": trainer.state.log_history}
+    record = {
+        "recipe": recipe.model_dump(),
+        "heldout": figures,
+        **provenance(corpus),
+        "log": trainer.state.log_history,
+    }
     save_model(
         model,
         tokenizer,

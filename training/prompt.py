@@ -14,7 +14,11 @@ QUESTION, ANSWER, END, PAD = "<question>", "<answer>", "<end>", "<pad>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message.role == 'user' %}" + QUESTION + "{{ message.content }}"
-    "{% elif message.role == 'assistant' %}" + ANSWER + "{{ message.content }}" + END + "{% endif %}"
+    "{% elif message.role == 'assistant' %}"
+    + ANSWER
+    + "{{ message.content }}"
+    + END
+    + "{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}" + ANSWER + "{% endif %}"
 )

@@ -13,6 +13,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from training.errors import TrainingError
 
 
+def check_replaceable(out: Path) -> None:
+    """Let a run replace a model directory, and nothing else that a person may keep.
+
+    Raises:
+        TrainingError: `out` is a file, or a directory with something else in it.
+
+    """
+    if out.is_dir() and (not any(out.iterdir()) or (out / "config.json").is_file()):
+        return
+    if out.exists():
+        raise TrainingError(f"{out} exists and is no model directory; choose another --out")
+
+
 def save_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -28,9 +41,10 @@ def save_model(
     or failed save leaves either the old directory or none. The model itself keeps its dtype.
 
     Raises:
-        TrainingError: the directory cannot be written (a full disk, say).
+        TrainingError: the directory cannot be written (a full disk, say), or holds other things.
 
     """
+    check_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:

@@ -214,7 +214,9 @@ def _top_rows(
     for row in table.index[eligible & table["FocusFixed"].isin(top)]:
         rows_by_focus[table.at[row, "FocusFixed"]].append(row)
     keys = (table["QuestionClean"] + "\0" + table["AnswerClean"]).map(_hash)
-    return [(focus, sorted(rows, key=lambda row: keys[row])) for focus, rows in rows_by_focus.items()]
+    return [
+        (focus, sorted(rows, key=lambda row: keys[row])) for focus, rows in rows_by_focus.items()
+    ]
 
 
 def _hash(key: str) -> str:

@@ -42,6 +42,7 @@ async def info(service: ServiceDependency) -> Info:
         prompt=some.prompt_format.render("{question}"),
         stop=some.prompt_format.stop,
         limits=asdict(service.limits),
+        in_flight={model: answerer.engine.in_flight for model, answerer in answerers.items()},
         libraries={"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "transformers", "fastapi")},
     )

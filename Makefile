@@ -1,0 +1,58 @@
+# Each target makes its own environment in .venv when there is none, and says so.
+PYTHON ?= python3
+VENV := .venv
+LOCK := docker/requirements.lock
+PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint $(LOCK)
+export PYTHONUNBUFFERED = 1
+
+.PHONY: help serve test lint format train bench lock clean
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+serve: $(VENV)/.serve ## Serve the models on http://127.0.0.1:8000
+	$(VENV)/bin/python -m app
+
+test: $(VENV)/.dev ## Run every test
+	$(VENV)/bin/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/.dev ## Check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.dev ## Put the code into the house style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+train: $(VENV)/.dev ## Fetch MedQuAD, fine-tune GPT-2 on it, evaluate: models/gpt2-medquad
+	$(VENV)/bin/python -m training prepare --out data
+	$(VENV)/bin/python -m training finetune --recipe full --data data --out models/gpt2-medquad
+	$(VENV)/bin/python -m training evaluate --model models/gpt2-medquad \
+	  --base openai-community/gpt2 --data data
+
+bench: $(VENV)/.dev ## Measure the engine against transformers' generate()
+	$(VENV)/bin/python -m benchmarks engine
+
+lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml allows
+	$(VENV)/bin/python -m pip install --quiet pip-tools
+	$(VENV)/bin/pip-compile --quiet --upgrade --all-extras --strip-extras --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --output-file $(LOCK) pyproject.toml
+	sed -i 's/+cpu$$//' $(LOCK)  # which build of PyTorch is installed is the index's affair
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage
+
+$(VENV)/bin/python:
+	@echo "Making the environment $(VENV) (once)…"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml $(LOCK) | $(VENV)/bin/python
+	@echo "Installing what serving needs (once, a minute or two)…"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(LOCK) | $(VENV)/bin/python
+	@echo "Installing what serving, training and testing need (once, a minute or two)…"
+	$(PIP) --editable '.[train,dev]'
+	@touch $@ $(VENV)/.serve

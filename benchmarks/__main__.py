@@ -1,0 +1,23 @@
+"""`python -m benchmarks NAME`: run one benchmark and print its table."""
+
+import argparse
+import sys
+
+from benchmarks import engine
+
+BENCHMARKS = {"engine": engine}
+
+
+def main() -> int:
+    """Run the benchmark that was named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    names = parser.add_subparsers(dest="name", required=True)
+    for name, module in BENCHMARKS.items():
+        summary = (module.__doc__ or "").splitlines()[0]
+        module.add_arguments(names.add_parser(name, help=summary, description=module.__doc__))
+    arguments = parser.parse_args()
+    return BENCHMARKS[arguments.name].run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Engines over the tiny pair, a fake engine that says what a test tells it, a real server."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import torch
+
+from app.answering import Answerer, ModelName
+from app.checkpoints import Checkpoint, Source, load, prompt_format
+from app.generation import BatchingEngine, Limits, Token
+from app.prompting import PromptFormat
+from app.sampling import Decoding
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def fine_tuned(pair: Path) -> Checkpoint:
+    return load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def base(pair: Path) -> Checkpoint:
+    return load(Source(str(pair / "base")), torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_format(fine_tuned: Checkpoint) -> PromptFormat:
+    return prompt_format(fine_tuned)
+
+
+@pytest.fixture
+def engine(pair: Path) -> Iterator[BatchingEngine]:
+    """A running engine over the fine-tuned model, with room for four answers and two in wait."""
+    checkpoint = load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
+    running = BatchingEngine(checkpoint, Limits(max_running=4, max_waiting=2, max_batch_tokens=64))
+    running.start()
+    yield running
+    running.stop()
+
+
+class FakeEngine:
+    """Says the given tokens, then ends; keeps count of what was cancelled."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        text: str = "",
+        *,
+        end: bool = False,
+        error: Exception | None = None,
+        seconds_per_token: float = 0.0,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.ids = checkpoint.tokenizer.encode(
+            text, add_special_tokens=False, split_special_tokens=True
+        )
+        self.ends = [False] * len(self.ids)
+        if end:
+            self.ids.append(checkpoint.tokenizer.eos_token_id)
+            self.ends.append(True)
+        self.error = error
+        self.seconds_per_token = seconds_per_token
+        self.alive = True
+        self.in_flight = 0
+        self.prompts: list[list[int]] = []
+
+    async def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
+        self.prompts.append(prompt_ids)
+        self.in_flight += 1
+        try:
+            for place, token_id in enumerate(self.ids[: decoding.max_new_tokens]):
+                await asyncio.sleep(self.seconds_per_token)
+                last = place == min(len(self.ids), decoding.max_new_tokens) - 1
+                yield Token(token_id, last, self.ends[place], queue_seconds=0.25)
+            if self.error:
+                raise self.error
+        finally:
+            self.in_flight -= 1
+
+    async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
+        return 8.0 * len(continuation_ids)
+
+    def stop(self) -> None:
+        self.alive = False
+
+
+@pytest.fixture
+def answerer(tiny_format: PromptFormat) -> Callable[..., Answerer]:
+    def build(
+        engine: FakeEngine, model: ModelName = "fine-tuned", timeout_seconds: float = 5.0
+    ) -> Answerer:
+        return Answerer(model, engine, tiny_format, timeout_seconds)
+
+    return build
+
+
+class Server:
+    """A real `python -m app` on a loopback port."""
+
+    def __init__(self, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app"],
+            cwd=ROOT,
+            env=clean
+            | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+            | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait_until_ready(self, seconds: float = 120.0) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.process.communicate()[0]
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError("the server was not ready in time")
+
+    def stop(self) -> str:
+        """Send SIGTERM; return what it printed."""
+        self.process.terminate()
+        return self.process.communicate(timeout=60)[0]
+
+
+@pytest.fixture(scope="session")
+def server(pair: Path) -> Iterator[Server]:
+    running = Server(
+        MEDQA_FINE_TUNED_MODEL=str(pair / "fine-tuned"),
+        MEDQA_BASE_MODEL=str(pair / "base"),
+        MEDQA_DEFAULT_NEW_TOKENS="20",
+    )
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop()

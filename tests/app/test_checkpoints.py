@@ -1,0 +1,206 @@
+"""A model directory that must not be served is refused, and the message names what is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from app.checkpoints import Source, best_device, best_dtype, load, prompt_format
+from app.errors import CheckpointError
+from tests.app.conftest import ROOT
+from tests.conftest import edit_json
+
+CPU = torch.device("cpu")
+
+
+def _load(directory: Path) -> None:
+    prompt_format(load(Source(str(directory)), CPU, torch.float32))
+
+
+def _truncate(directory: Path) -> None:
+    weights = directory / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+
+
+def _pickle(directory: Path) -> None:
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+
+
+def _forget_layer(directory: Path) -> None:
+    weights = load_file(directory / "model.safetensors")
+    del weights["transformer.h.1.mlp.c_fc.weight"]
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def _surplus_token(directory: Path) -> None:
+    fields = json.loads((directory / "tokenizer.json").read_text())
+    last = max(token["id"] for token in fields["added_tokens"])
+    fields["added_tokens"].append(
+        fields["added_tokens"][-1] | {"id": last + 1, "content": "<surplus>"}
+    )
+    (directory / "tokenizer.json").write_text(json.dumps(fields))
+
+
+def _pad_is_end(directory: Path) -> None:
+    edit_json(directory / "tokenizer_config.json", pad_token="<end>")
+
+
+def _no_template(directory: Path) -> None:
+    (directory / "chat_template.jinja").unlink()
+
+
+def _no_config(directory: Path) -> None:
+    (directory / "config.json").unlink()
+
+
+def _no_weights(directory: Path) -> None:
+    (directory / "model.safetensors").unlink()
+
+
+def _garbled_config(directory: Path) -> None:
+    (directory / "config.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [
+        (_truncate, "cannot be read"),
+        (_pickle, "pickle"),
+        (_forget_layer, "missing keys.*h.1.mlp.c_fc"),
+        (_surplus_token, "tokenizer has .* tokens but the model embeds"),
+        (_pad_is_end, "padding needs its own token"),
+        (_no_template, "no chat template"),
+        (_no_config, "no config.json"),
+        (_no_weights, "no weights"),
+        (_garbled_config, "cannot be read"),
+    ],
+)
+def test_broken_directories_are_named(
+    break_it: Callable[[Path], None], reason: str, broken: Path
+) -> None:
+    _load(broken)  # whole before it is broken
+    break_it(broken)
+    with pytest.raises(CheckpointError, match=rf"(?s){broken}.*{reason}"):
+        _load(broken)
+
+
+@pytest.mark.parametrize("name", ["/no/such/model", "./models/none", "a/b/c", "../../etc"])
+def test_neither_directory_nor_hub_id(name: str) -> None:
+    with pytest.raises(CheckpointError, match="no such model directory"):
+        load(Source(name), CPU, torch.float32)
+
+
+def test_device_and_dtype() -> None:
+    assert best_device("cpu") == CPU
+    assert best_dtype("auto", CPU) == torch.float32
+    assert best_dtype("auto", torch.device("cuda")) == torch.bfloat16
+    assert best_dtype("bfloat16", CPU) == torch.bfloat16
+    with pytest.raises(CheckpointError, match="gpu9"):
+        best_device("gpu9")
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub:
+    """A model hub on loopback that serves one repository at one commit."""
+
+    def __init__(self, directory: Path) -> None:
+        self.requests: list[str] = []
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None: ...
+
+            def do_HEAD(self) -> None:
+                self._answer(body=False)
+
+            def do_GET(self) -> None:
+                self._answer(body=True)
+
+            def _answer(self, *, body: bool) -> None:
+                hub.requests.append(self.path)
+                path = self.path.split("?")[0]
+                if path.startswith("/api/models/me/tiny"):
+                    if not path.endswith(("/revision/v1", f"/revision/{COMMIT}")):
+                        return self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
+                    files = [{"rfilename": file.name} for file in sorted(directory.iterdir())]
+                    found = {"id": "me/tiny", "sha": COMMIT, "siblings": files}
+                    return self._send(200, json.dumps(found).encode(), {})
+                name = path.rsplit("/", 1)[-1]
+                if path != f"/me/tiny/resolve/{COMMIT}/{name}":
+                    return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
+                content = (directory / name).read_bytes()
+                headers = {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT}
+                return self._send(200, content if body else b"", headers, len(content))
+
+            def _send(
+                self, status: int, content: bytes, headers: dict[str, str], size: int | None = None
+            ) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content) if size is None else size))
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def hub(pair: Path) -> Iterator[Hub]:
+    running = Hub(pair / "fine-tuned")
+    yield running
+    running.stop()  # a second stop does no harm
+
+
+def _load_by_hub_id(hub: Hub, home: Path, revision: str = "v1") -> str:
+    """Load in a process of its own, because the hub's address is read at import."""
+    script = (
+        "import torch; from app.checkpoints import Source, load; from app.errors import *\n"
+        "try:\n"
+        f"    found = load(Source('me/tiny', '{revision}'), torch.device('cpu'), torch.float32)\n"
+        "    print('loaded', found.revision, found.parameters)\n"
+        "except CheckpointError as error: print('refused', error)\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=clean | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_hub_id_revision_cache_and_offline(hub: Hub, tmp_path: Path) -> None:
+    home = tmp_path / "cache"
+    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
+    assert any("revision/v1" in request for request in hub.requests)
+    assert any(f"{COMMIT}/model.safetensors" in request for request in hub.requests)
+
+    unknown = _load_by_hub_id(hub, home, revision="v3")
+    assert unknown.startswith("refused me/tiny@v3: not a directory here, not in the hub cache")
+
+    hub.stop()
+    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
+    nothing = _load_by_hub_id(hub, tmp_path / "empty")
+    assert nothing.startswith("refused me/tiny@v1: not a directory here, not in the hub cache")

@@ -1,0 +1,158 @@
+"""The engine: same tokens as `generate()`, whatever else is in the batch; places freed; limits."""
+
+import asyncio
+import math
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import GenerationConfig
+
+from app.checkpoints import Checkpoint, Source, load
+from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
+from app.generation import BatchingEngine, Limits, Token
+from app.sampling import Decoding
+from tests.conftest import CONTEXT_TOKENS
+
+PROMPTS = [[5, 9, 17], [33, 8, 120, 64, 31, 7], [250, 3], [61] * 30]
+
+
+async def _generate(engine: BatchingEngine, prompt: list[int], decoding: Decoding) -> list[Token]:
+    async with aclosing(engine.generate(prompt, decoding)) as tokens:
+        return [token async for token in tokens]
+
+
+async def _ids(engine: BatchingEngine, prompt: list[int], **decoding: float) -> list[int]:
+    tokens = await _generate(engine, prompt, Decoding(max_new_tokens=12, **decoding))  # type: ignore[arg-type]
+    return [token.id for token in tokens]
+
+
+def _reference(checkpoint: Checkpoint, prompt: list[int]) -> list[int]:
+    output = checkpoint.model.generate(  # type: ignore[operator]
+        torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        generation_config=GenerationConfig(
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=checkpoint.tokenizer.eos_token_id,
+            pad_token_id=checkpoint.tokenizer.pad_token_id,
+        ),
+    )
+    ids: list[int] = output[0, len(prompt) :].tolist()
+    return ids
+
+
+async def test_alone_and_in_a_batch_as_generate(engine: BatchingEngine) -> None:
+    expected = [_reference(engine.checkpoint, prompt) for prompt in PROMPTS]
+    alone = [await _ids(engine, prompt) for prompt in PROMPTS]
+    together = await asyncio.gather(*(_ids(engine, prompt) for prompt in PROMPTS))
+    assert alone == expected
+    assert together == expected
+
+
+async def test_sampled_neighbours_do_not_change_a_greedy_answer(engine: BatchingEngine) -> None:
+    expected = _reference(engine.checkpoint, PROMPTS[0])
+    greedy, *_ = await asyncio.gather(
+        _ids(engine, PROMPTS[0]), *(_ids(engine, prompt, temperature=1.5) for prompt in PROMPTS[1:])
+    )
+    assert greedy == expected
+
+
+async def test_sampling_narrowed_to_one_token_is_greedy(engine: BatchingEngine) -> None:
+    expected = _reference(engine.checkpoint, PROMPTS[0])
+    assert await _ids(engine, PROMPTS[0], temperature=2.0, top_k=1) == expected
+    assert await _ids(engine, PROMPTS[0], temperature=2.0, top_p=1e-9) == expected
+
+
+async def test_sampling_varies(engine: BatchingEngine) -> None:
+    answers = await asyncio.gather(*(_ids(engine, PROMPTS[0], temperature=2.0) for _ in range(4)))
+    assert len({tuple(answer) for answer in answers}) > 1
+
+
+async def test_last_token_says_how_the_answer_ended(engine: BatchingEngine) -> None:
+    tokens = await _generate(engine, PROMPTS[0], Decoding(max_new_tokens=3))
+    assert [token.last for token in tokens] == [False, False, True]
+    assert not tokens[-1].ended
+    assert all(token.queue_seconds >= 0 for token in tokens)
+
+
+async def test_the_end_token_ends_the_answer(pair: Path) -> None:
+    checkpoint = load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
+    second = _reference(checkpoint, PROMPTS[0])[1]
+    checkpoint.tokenizer.eos_token = checkpoint.tokenizer.convert_ids_to_tokens(second)
+    engine = BatchingEngine(checkpoint, Limits(1, 0, 64))
+    engine.start()
+    try:
+        tokens = await _generate(engine, PROMPTS[0], Decoding(max_new_tokens=12))
+    finally:
+        engine.stop()
+    assert tokens[-1].id == second
+    assert tokens[-1].ended
+    assert tokens[-1].last
+
+
+async def test_an_answer_is_cut_to_the_context(engine: BatchingEngine) -> None:
+    prompt = [5] * (CONTEXT_TOKENS - 3)
+    assert len(await _generate(engine, prompt, Decoding(max_new_tokens=50))) <= 3
+
+
+async def test_a_prompt_that_fills_the_context_is_refused(engine: BatchingEngine) -> None:
+    with pytest.raises(PromptTooLong, match=f"{CONTEXT_TOKENS} tokens"):
+        await _generate(engine, [5] * CONTEXT_TOKENS, Decoding(max_new_tokens=1))
+
+
+async def test_a_full_queue_refuses_and_recovers(engine: BatchingEngine) -> None:
+    running = [
+        asyncio.create_task(_generate(engine, [5, 6], Decoding(max_new_tokens=100)))
+        for _ in range(6)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFull, match="All 6 places"):
+        await _generate(engine, [5], Decoding(max_new_tokens=1))
+    await asyncio.gather(*running)
+    assert await _generate(engine, [5], Decoding(max_new_tokens=1))
+
+
+async def test_closing_a_stream_frees_its_place(engine: BatchingEngine) -> None:
+    for _ in range(30):
+        async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:
+            await anext(tokens)
+    assert engine.in_flight == 0
+    assert await _ids(engine, PROMPTS[0]) == _reference(engine.checkpoint, PROMPTS[0])
+    scheduler = engine._manager.batch_processor.scheduler  # type: ignore[union-attr]
+    assert not scheduler.active_requests
+    assert not scheduler.waiting_requests
+    assert not engine._manager.output_router.result_handlers
+
+
+async def test_a_dying_thread_fails_its_answers(
+    engine: BatchingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: object, **__: object) -> None:
+        raise MemoryError("no memory left at 0xdead")
+
+    async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:
+        await anext(tokens)
+        monkeypatch.setattr(engine.checkpoint.model, "forward", explode)
+        with pytest.raises(GenerationFailed) as caught:
+            async for _ in tokens:
+                pass
+    assert "0xdead" not in str(caught.value)
+    await asyncio.sleep(0.2)
+    assert not engine.alive
+    with pytest.raises(NotReady):
+        await _generate(engine, [5], Decoding(max_new_tokens=1))
+
+
+async def test_bits_are_the_information_in_the_continuation(engine: BatchingEngine) -> None:
+    prompt, continuation = [5, 9, 17], [33, 8, 120]
+    with torch.inference_mode():
+        logits = engine.checkpoint.model(torch.tensor([prompt + continuation])).logits[0]
+    expected = -sum(
+        float(logits[len(prompt) - 1 + place].log_softmax(-1)[token])
+        for place, token in enumerate(continuation)
+    ) / math.log(2)
+    assert await engine.bits(prompt, continuation) == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(PromptTooLong):
+        await engine.bits([5], [6] * CONTEXT_TOKENS)

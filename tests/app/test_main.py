@@ -1,0 +1,109 @@
+"""The process: starts, says why it cannot, drains, and stops with the right exit status."""
+
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.checkpoints import Checkpoint
+from app.main import create_app
+from app.settings import Settings
+from tests.app.conftest import FakeEngine, Server
+
+
+def _pair(pair: Path) -> dict[str, str]:
+    return {
+        "MEDQA_FINE_TUNED_MODEL": str(pair / "fine-tuned"),
+        "MEDQA_BASE_MODEL": str(pair / "base"),
+    }
+
+
+def test_sigterm_lets_a_running_answer_finish(pair: Path) -> None:
+    server = Server(**_pair(pair))
+    server.wait_until_ready()
+    bodies: list[httpx.Response] = []
+
+    def ask() -> None:
+        body = {"question": "What is asthma?", "max_new_tokens": 110}
+        bodies.append(httpx.post(f"{server.url}/compare", json=body, timeout=60))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.1)
+    output = server.stop()
+    asking.join()
+    assert server.process.returncode == 0, output
+    assert bodies[0].status_code == 200
+    assert bodies[0].json()["base"]["answer"]
+
+
+def test_a_broken_model_directory_stops_the_start(pair: Path, broken: Path) -> None:
+    (broken / "model.safetensors").write_bytes(b"not weights")
+    server = Server(**_pair(pair) | {"MEDQA_FINE_TUNED_MODEL": str(broken)})
+    output, _ = server.process.communicate(timeout=60)
+    assert server.process.returncode == 1
+    assert f"cannot start: {broken}: cannot be read" in output
+    assert "Traceback" not in output
+
+
+def test_bad_settings_are_named(pair: Path) -> None:
+    server = Server(**_pair(pair) | {"MEDQA_DTYPE": "int3", "MEDQA_MAX_RUNNING": "none"})
+    output, _ = server.process.communicate(timeout=60)
+    assert server.process.returncode == 2
+    assert "MEDQA_DTYPE" in output
+    assert "MEDQA_MAX_RUNNING" in output
+    assert "Traceback" not in output
+
+
+def test_answers_are_not_logged(server: Server, pair: Path) -> None:
+    own = Server(**_pair(pair))
+    own.wait_until_ready()
+    question = "Is xylophonitis contagious?"
+    answer = httpx.post(f"{own.url}/compare", json={"question": question}, timeout=60).json()
+    output = own.stop()
+    assert "xylophonitis" not in output
+    assert answer["base"]["answer"][:20] not in output
+
+
+async def test_health_turns_red_when_an_inference_thread_dies(
+    fine_tuned: Checkpoint, base: Checkpoint
+) -> None:
+    engines = {
+        "fine-tuned": FakeEngine(fine_tuned, "A disease.", end=True),
+        "base": FakeEngine(base, "The"),
+    }
+    app = create_app(Settings(), engines)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app)
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        app.router.lifespan_context(app),
+    ):
+        for _ in range(100):
+            if (await client.get("/readyz")).status_code == 200:
+                break
+        body = (await client.post("/answer", json={"question": "?"})).json()
+        assert body["answer"] == "A disease."
+        engines["base"].alive = False
+        assert (await client.get("/healthz")).status_code == 503
+        assert (await client.get("/readyz")).json() == {"status": "failed"}
+        refused = await client.post("/answer", json={"question": "?"})
+        assert refused.status_code == 503
+        assert refused.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/answer", "/compare", "/info"])
+async def test_questions_before_ready_are_refused(path: str) -> None:
+    app = create_app(Settings())  # its lifespan never runs, so it stays at "loading"
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = (
+            await client.get(path)
+            if path == "/info"
+            else await client.post(path, json={"question": "?"})
+        )
+        assert response.status_code == 503
+        assert "loading" in response.json()["detail"]
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/readyz")).json() == {"status": "loading"}

@@ -1,0 +1,66 @@
+"""A tiny pair of models, made in seconds by the project's own training code."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, set_seed
+
+from training.corpus import train_tokenizer
+from training.finetune import load_base
+from training.saving import save_model
+
+CONTEXT_TOKENS = 128
+
+SENTENCES = [
+    "Asthma is a disease of the airways in the lungs.",
+    "What are the symptoms of asthma? Wheezing, coughing and shortness of breath.",
+    "Diabetes is a disease in which blood sugar is too high.",
+    "How is diabetes treated? With diet, exercise and insulin.",
+    "A stroke happens when blood flow to the brain stops.",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny tensors gain nothing from threads, and results repeat."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with `base` and `fine-tuned`: 2 layers, 32 wide, random weights."""
+    directory = tmp_path_factory.mktemp("pair")
+    set_seed(7)
+    tokenizer = train_tokenizer(iter(SENTENCES * 3), 400, CONTEXT_TOKENS)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=CONTEXT_TOKENS,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        initializer_range=0.3,  # far from uniform, so that arg-max is not a coin toss
+        bos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    save_model(GPT2LMHeadModel(config), tokenizer, directory / "base", torch.float32)
+    model, extended = load_base(str(directory / "base"), None, dropout=0.0)
+    save_model(model, extended, directory / "fine-tuned", torch.float32)
+    return directory
+
+
+@pytest.fixture
+def broken(pair: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the fine-tuned directory, for a test to break."""
+    copy = tmp_path / "broken"
+    copy.mkdir()
+    for file in (pair / "fine-tuned").iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    yield copy
+
+
+def edit_json(path: Path, **fields: object) -> None:
+    """Change fields of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))

@@ -1,0 +1,261 @@
+"""Fine-tuning on a handful of pairs: it learns them, stops, survives Ctrl-C and says what is wrong."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq
+
+from training.__main__ import main
+from training.errors import DataError, TrainingError
+from training.examples import IGNORED
+from training.finetune import checkpoints_of, finetune, load_base
+from training.prompt import END, PAD, encode, encode_prompt
+from training.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+QUESTION = "What is asthma?"
+ANSWER = "Asthma is a disease of the airways in the lungs."
+
+
+def recipe(epochs: float, learning_rate: float = 1e-2, **changes: object) -> Recipe:
+    optimisation = {
+        "learning_rate": learning_rate,
+        "warmup_steps": 2,
+        "weight_decay": 0.0,
+        "adam_beta2": 0.98,
+        "max_gradient_norm": 1.0,
+        "batch_sequences": 2,
+    } | {key: changes.pop(key) for key in ["accumulation_steps", "schedule"] if key in changes}
+    plan = {
+        "rows": "train",
+        "epochs": epochs,
+        "max_tokens": 128,
+        "too_long": "cut",
+        "loss": "answer",
+        "dropout": 0.0,
+        "gradient_checkpointing": False,
+        "group_by_length": True,
+        "epochs_between_evaluations": 5,
+        "optimisation": optimisation,
+    }
+    return Recipe.model_validate({"name": "test", "seed": 3, "finetuning": plan | changes})
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    return dict(model.state_dict())
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from_conftest = pytest.importorskip("csv")  # the function-scoped `data`, once for the module
+    directory = tmp_path_factory.mktemp("pairs")
+    with (directory / "medquad.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = from_conftest.writer(file)
+        writer.writerow(["QuestionClean", "AnswerClean", "Split", "SeedRow"])
+        for split in ("train", "valid_unseen"):
+            writer.writerow([QUESTION, ANSWER, split, ""])
+            writer.writerow(["How is it treated?", "With rest and fluids.", split, ""])
+    return directory
+
+
+@pytest.fixture(scope="module")
+def taught(pair: Path, pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("taught") / "model"
+    finetune(recipe(60, gradient_checkpointing=True), pairs, str(pair / "base"), out)
+    return out
+
+
+def test_it_reproduces_an_answer_and_stops_by_end(taught: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(taught)
+    model = AutoModelForCausalLM.from_pretrained(taught, dtype=torch.float32)
+    prompt = torch.tensor([encode_prompt(QUESTION, tokenizer)])
+    output = model.generate(prompt, max_new_tokens=60, do_sample=False)[0, prompt.shape[1] :]
+    assert tokenizer.decode(output) == f"{ANSWER}{END}"
+
+
+def test_the_directory_is_all_that_a_server_needs(taught: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(taught)
+    rendered = tokenizer.apply_chat_template(
+        [{"role": "user", "content": QUESTION}], tokenize=False, add_generation_prompt=True
+    )
+    assert rendered == f"<question>{QUESTION}<answer>"
+    config = json.loads((taught / "config.json").read_text())
+    generation = json.loads((taught / "generation_config.json").read_text())
+    for ids in (config, generation):
+        assert ids["eos_token_id"] == tokenizer.convert_tokens_to_ids(END)
+        assert ids["pad_token_id"] == tokenizer.convert_tokens_to_ids(PAD)
+    assert not {key for key in config if "attn_implementation" in key}
+    assert {file.suffix for file in taught.iterdir()} == {".json", ".jinja", ".safetensors"}
+    record = json.loads((taught / "training.json").read_text())
+    assert record["data"]["sha256"]
+    assert not checkpoints_of(taught).exists()
+
+
+def test_new_rows_start_at_the_mean_and_old_rows_stay(pair: Path) -> None:
+    base = weights(pair / "base")["transformer.wte.weight"]
+    model, tokenizer = load_base(str(pair / "base"), None, dropout=0.0)
+    grown = model.get_input_embeddings().weight
+    assert torch.equal(grown[: len(base)], base)
+    for row in grown[len(base) : len(tokenizer)]:
+        torch.testing.assert_close(row, base.mean(dim=0))
+
+
+def test_end_keeps_its_label_and_padding_has_none(pair: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(pair / "fine-tuned")
+    examples = [encode(QUESTION, answer, tokenizer).ids for answer in (ANSWER, "Yes.")]
+    batch = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED)(
+        [{"input_ids": ids, "labels": ids} for ids in examples]
+    )
+    padding = batch["input_ids"] == tokenizer.pad_token_id
+    assert padding.any()
+    assert (batch["labels"][padding] == IGNORED).all()
+    assert (batch["attention_mask"][padding] == 0).all()
+    ends = batch["input_ids"] == tokenizer.eos_token_id
+    assert ends.sum() == 2
+    assert (batch["labels"][ends] == tokenizer.eos_token_id).all()
+
+
+def test_accumulated_batches_weigh_every_answer_token_the_same(pair: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    rows = [
+        f"What is {word}?,{word} {'is long ' * length}" for word, length in [("a", 1), ("b", 9)]
+    ]
+    lines = [f"{row},{split}," for split in ("train", "valid_unseen") for row in rows]
+    (directory / "medquad.csv").write_text(
+        "\n".join(["QuestionClean,AnswerClean,Split,SeedRow", *lines]) + "\n"
+    )
+    saved = []
+    for batch, accumulation in [(2, 1), (1, 2)]:
+        out = tmp_path / f"batch-{batch}"
+        plan = recipe(2, accumulation_steps=accumulation)
+        optimisation = plan.finetuning.optimisation.model_copy(update={"batch_sequences": batch})
+        plan = plan.model_copy(
+            update={"finetuning": plan.finetuning.model_copy(update={"optimisation": optimisation})}
+        )
+        finetune(plan, directory, str(pair / "base"), out)
+        saved.append(weights(out))
+    for name, value in saved[0].items():
+        torch.testing.assert_close(value, saved[1][name], atol=2e-4, rtol=1e-3, msg=name)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_where_a_whole_run_ends(
+    pair: Path, data: Path, tmp_path: Path
+) -> None:
+    plan = recipe(40, epochs_between_evaluations=40, learning_rate=1e-3)
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(plan.model_dump()))
+    base, out = str(pair / "base"), tmp_path / "stopped"
+    arguments = ["finetune", "--recipe", str(file), "--data", str(data), "--base", base]
+    command = [sys.executable, "-c", _SLOWED, *arguments, "--out", str(out)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    for line in process.stderr:
+        if "step 5" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    messages = process.stderr.read()
+    assert process.wait(60) == 130, messages
+    assert "--resume goes on from" in messages
+    assert not out.exists()
+    checkpoint = next(checkpoints_of(out).glob("checkpoint-*"))
+    assert int(checkpoint.name.split("-")[1]) < 80
+    AutoModelForCausalLM.from_pretrained(checkpoint)
+    assert AutoTokenizer.from_pretrained(checkpoint).eos_token == END
+
+    assert main([*arguments, "--out", str(out), "--resume"]) == 0
+    finetune(plan, data, base, tmp_path / "whole")
+    for name, value in weights(tmp_path / "whole").items():
+        torch.testing.assert_close(weights(out)[name], value, msg=name)
+
+
+_SLOWED = """
+import sys, time, torch
+from transformers import TrainerCallback
+from training import finetune
+from training.__main__ import main
+torch.set_num_threads(1)
+before = finetune.Interruption.on_step_end
+def slowed(self, args, state, control, **more):
+    print("step", state.global_step, file=sys.stderr, flush=True)
+    time.sleep(0.1)
+    before(self, args, state, control, **more)
+finetune.Interruption.on_step_end = slowed
+sys.exit(main())
+"""
+
+
+def test_nothing_to_resume_is_said(pair: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        finetune(recipe(1), data, str(pair / "base"), tmp_path / "new", resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_step_and_batch(
+    pair: Path, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match=r"step \d+: the loss is nan .* begins '<question>"):
+        finetune(recipe(40, learning_rate=1e30), data, str(pair / "base"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_early_stopping_ends_a_run_that_gets_worse(pair: Path, data: Path, tmp_path: Path) -> None:
+    plan = recipe(50, learning_rate=1.0, epochs_between_evaluations=1, patience_evaluations=2)
+    finetune(plan, data, str(pair / "base"), tmp_path / "new")
+    log = json.loads((tmp_path / "new" / "training.json").read_text())["log"]
+    evaluated = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
+    assert len(evaluated) < 50
+    assert min(evaluated) == min(evaluated[:-2])
+
+
+def test_mistakes_are_told(
+    pair: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(recipe(1).model_dump()))
+    arguments = ["finetune", "--recipe", str(file), "--out", str(tmp_path / "out")]
+    missing = ["--data", str(tmp_path), "--base", str(pair / "base")]
+    assert main(arguments + missing) == 2
+    assert "medquad.csv is missing" in capsys.readouterr().err
+    assert main([*arguments, "--data", str(data), "--base", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["tokenizer.json", "model.safetensors"])
+def test_half_a_base_is_refused(pair: Path, tmp_path: Path, missing: str) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(pair / "base", half)
+    (half / missing).unlink()
+    with pytest.raises(TrainingError, match="half"):
+        load_base(str(half), None, dropout=0.0)
+
+
+def test_a_base_with_another_tokenizer_is_refused(pair: Path, broken: Path) -> None:
+    shutil.copy(pair / "base" / "model.safetensors", broken)
+    shutil.copy(pair / "base" / "config.json", broken)
+    with pytest.raises(TrainingError, match="its tokenizer has"):
+        load_base(str(broken), None, dropout=0.0)
+
+
+def test_a_directory_of_other_things_is_never_replaced(
+    pair: Path, data: Path, tmp_path: Path
+) -> None:
+    letters = tmp_path / "letters"
+    letters.mkdir()
+    (letters / "letter.txt").write_text("Dear Ada")
+    with pytest.raises(TrainingError, match="no model directory"):
+        finetune(recipe(1), data, str(pair / "base"), letters)
+    assert (letters / "letter.txt").read_text() == "Dear Ada"
+
+
+def test_a_table_without_columns_is_refused(pair: Path, tmp_path: Path) -> None:
+    (tmp_path / "medquad.csv").write_text("Question,Answer\na,b\n")
+    with pytest.raises(DataError, match="lacks the columns"):
+        finetune(recipe(1), tmp_path, str(pair / "base"), tmp_path / "new")
