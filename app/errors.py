@@ -10,6 +10,7 @@ application/problem+json (RFC 9457) in one place.
     ├── PromptTooLong       413  the prompt leaves no room in the model's context
     ├── DeadlineExceeded    504  the answer took longer than the service allows
     └── GenerationFailed    503  the model could not finish this answer
+    ClientGone                   nobody is there to answer
     CheckpointError              a model directory that must not be served (stops the start)
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 
@@ -59,6 +60,10 @@ class GenerationFailed(ServiceError):
     """The model failed while it made this answer."""
 
 
+class ClientGone(Exception):
+    """The client closed its connection: nobody is there to read the answer, or an error."""
+
+
 class CheckpointError(Exception):
     """A model directory or hub id that cannot be served; the message names what is wrong."""
 
@@ -73,6 +78,7 @@ STATUS: Mapping[type[ServiceError], HTTPStatus] = {
 }
 
 FAILED = "The server failed unexpectedly."
+_CLIENT_CLOSED_REQUEST = 499  # nginx's number for the log; nobody receives it
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
@@ -131,6 +137,10 @@ def _validation_error(_: Request, error: Exception) -> JSONResponse:
     return respond(problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors))
 
 
+def _client_gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+
+
 def _unexpected(_: Request, __: Exception) -> JSONResponse:
     # The server's own log has the traceback; the client gets none of it.
     return respond(problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED))
@@ -141,4 +151,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(ClientGone, _client_gone)
     app.add_exception_handler(Exception, _unexpected)

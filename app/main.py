@@ -9,6 +9,7 @@ import torch
 from fastapi import FastAPI
 
 from app import __version__, errors
+from app.access import BodyLimit
 from app.answering import Answerer, ModelName
 from app.api import answers, system
 from app.checkpoints import Source, best_device, best_dtype, load, prompt_format
@@ -59,9 +60,9 @@ def create_app(
         summary="Medical questions answered by GPT-2, fine-tuned and base side by side.",
         version=__version__,
         lifespan=lifespan,
-        max_body_size=settings.max_body_bytes,
     )
     app.state.service = service
+    app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     errors.install(app)
     app.include_router(answers.router)
     app.include_router(system.router)

@@ -1,6 +1,6 @@
 """The public contract: request and response bodies of the service's own routes."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 

@@ -1,7 +1,6 @@
 """A tiny pair of models, made in seconds by the project's own training code."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,13 +51,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def broken(pair: Path, tmp_path: Path) -> Iterator[Path]:
+def broken(pair: Path, tmp_path: Path) -> Path:
     """A copy of the fine-tuned directory, for a test to break."""
     copy = tmp_path / "broken"
     copy.mkdir()
     for file in (pair / "fine-tuned").iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
-    yield copy
+    return copy
 
 
 def edit_json(path: Path, **fields: object) -> None:

@@ -211,8 +211,9 @@ def _top_rows(
 ) -> list[tuple[str, list[int]]]:
     """Return each top focus with its eligible rows, ordered by a hash of their text."""
     rows_by_focus: dict[str, list[int]] = {focus: [] for focus in top}
-    for row in table.index[eligible & table["FocusFixed"].isin(top)]:
-        rows_by_focus[table.at[row, "FocusFixed"]].append(row)
+    for row, (focus, fits) in enumerate(zip(table["FocusFixed"], eligible, strict=True)):
+        if fits and focus in rows_by_focus:
+            rows_by_focus[focus].append(row)
     keys = (table["QuestionClean"] + "\0" + table["AnswerClean"]).map(_hash)
     return [
         (focus, sorted(rows, key=lambda row: keys[row])) for focus, rows in rows_by_focus.items()

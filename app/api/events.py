@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 
-from app.errors import FAILED, ServiceError, problem, problem_of
+from app.errors import FAILED, ClientGone, ServiceError, problem, problem_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +35,6 @@ class Event(NamedTuple):
 def wants_stream(request: Request, stream: bool) -> bool:
     """Whether the client asked for server-sent events, in the body or by its Accept header."""
     return stream or "text/event-stream" in request.headers.get("accept", "")
-
-
-class ClientGone(Exception):
-    """Nobody is there to read the answer."""
 
 
 async def gather(request: Request, events: AsyncGenerator[Event]) -> BaseModel:

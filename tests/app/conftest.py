@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
@@ -111,6 +112,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self._output = tempfile.TemporaryFile("w+")
         clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app"],
@@ -118,15 +120,14 @@ class Server:
             env=clean
             | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}
             | environment,
-            stdout=subprocess.PIPE,
+            stdout=self._output,  # a file: a full pipe that nobody reads would stop the server
             stderr=subprocess.STDOUT,
-            text=True,
         )
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.process.communicate()[0]
+            assert self.process.poll() is None, self.output()
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
@@ -135,10 +136,20 @@ class Server:
             time.sleep(0.1)
         raise AssertionError("the server was not ready in time")
 
+    def output(self) -> str:
+        """Return what it has printed."""
+        self._output.seek(0)
+        return self._output.read()
+
+    def wait(self) -> str:
+        """Wait until it has ended by itself; return what it printed."""
+        self.process.wait(timeout=60)
+        return self.output()
+
     def stop(self) -> str:
         """Send SIGTERM; return what it printed."""
         self.process.terminate()
-        return self.process.communicate(timeout=60)[0]
+        return self.wait()
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_sigterm_lets_a_running_answer_finish(pair: Path) -> None:
 def test_a_broken_model_directory_stops_the_start(pair: Path, broken: Path) -> None:
     (broken / "model.safetensors").write_bytes(b"not weights")
     server = Server(**_pair(pair) | {"MEDQA_FINE_TUNED_MODEL": str(broken)})
-    output, _ = server.process.communicate(timeout=60)
+    output = server.wait()
     assert server.process.returncode == 1
     assert f"cannot start: {broken}: cannot be read" in output
     assert "Traceback" not in output
@@ -50,7 +50,7 @@ def test_a_broken_model_directory_stops_the_start(pair: Path, broken: Path) -> N
 
 def test_bad_settings_are_named(pair: Path) -> None:
     server = Server(**_pair(pair) | {"MEDQA_DTYPE": "int3", "MEDQA_MAX_RUNNING": "none"})
-    output, _ = server.process.communicate(timeout=60)
+    output = server.wait()
     assert server.process.returncode == 2
     assert "MEDQA_DTYPE" in output
     assert "MEDQA_MAX_RUNNING" in output
