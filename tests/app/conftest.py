@@ -112,7 +112,8 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._output = tempfile.TemporaryFile("w+")
+        # A file: a full pipe that nobody reads would stop the server.
+        log, self._log = tempfile.mkstemp(suffix=".log")
         clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app"],
@@ -120,9 +121,10 @@ class Server:
             env=clean
             | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}
             | environment,
-            stdout=self._output,  # a file: a full pipe that nobody reads would stop the server
+            stdout=log,
             stderr=subprocess.STDOUT,
         )
+        os.close(log)
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
@@ -138,8 +140,7 @@ class Server:
 
     def output(self) -> str:
         """Return what it has printed."""
-        self._output.seek(0)
-        return self._output.read()
+        return Path(self._log).read_text()
 
     def wait(self) -> str:
         """Wait until it has ended by itself; return what it printed."""
