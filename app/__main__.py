@@ -1,6 +1,7 @@
 """`python -m app`: read the settings and serve."""
 
 import logging
+import signal
 import sys
 
 import uvicorn
@@ -45,6 +46,9 @@ def main() -> int:
             timeout_graceful_shutdown=settings.drain_seconds,
         )
     )
+    for stopping in (signal.SIGTERM, signal.SIGINT):
+        # Uvicorn drains on a signal and then raises it again; stopping when told is no failure.
+        signal.signal(stopping, lambda *_: None)
     server.run()
     return 1 if failures or not server.started else 0
 
