@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 from pydantic import ValidationError
+from transformers.utils.logging import disable_progress_bar
 
 from app.main import create_app, sources
 from app.settings import DEMO, Settings
@@ -22,14 +23,11 @@ def main() -> int:
             name = "_".join(str(part) for part in item["loc"])
             print(f"error: MEDQA_{name.upper()}: {item['msg']}", file=sys.stderr)
         return 2
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    _configure_logging(settings.log_level)
     for model, source in sources(settings).items():
         logger.info("%s: %s", model, source.name)
-    if str(DEMO) in sources(settings)["fine-tuned"].name:
-        logger.warning("serving the demo pair: small models to try the service with")
+    if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
+        logger.warning("this is the demo pair: small models to try the service with")
     failures: list[str] = []
 
     def stop() -> None:
@@ -51,6 +49,16 @@ def main() -> int:
         signal.signal(stopping, lambda *_: None)
     server.run()
     return 1 if failures or not server.started else 0
+
+
+def _configure_logging(level: str) -> None:
+    """Log to standard error in one format; keep libraries' chatter and progress bars out."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for chatty in ("httpx", "ContinuousBatchingLogger"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    disable_progress_bar()
 
 
 if __name__ == "__main__":

@@ -91,12 +91,17 @@ async def _start(
     on_failure: Callable[[], None],
 ) -> None:
     try:
-        served = engines or await asyncio.to_thread(load_engines, settings, service.sources)
-        found = prompt_format(served["fine-tuned"].checkpoint)
+        if engines is None:
+            loaded = await asyncio.to_thread(load_engines, settings, service.sources)
+            # Here and not in the loading thread: a stop while loading must leave none running.
+            for engine in loaded.values():
+                engine.start()
+            engines = loaded
+        found = prompt_format(engines["fine-tuned"].checkpoint)
         await service.warm_up(
             {
                 model: Answerer(model, engine, found, settings.request_timeout_seconds)
-                for model, engine in served.items()
+                for model, engine in engines.items()
             }
         )
         logger.info("ready")
@@ -109,8 +114,10 @@ async def _start(
         on_failure()
 
 
-def load_engines(settings: Settings, sources: Mapping[ModelName, Source]) -> Engines:
-    """Load both models onto the device and start their inference threads.
+def load_engines(
+    settings: Settings, sources: Mapping[ModelName, Source]
+) -> dict[ModelName, BatchingEngine]:
+    """Load both models onto the device; their inference threads are not started yet.
 
     Raises:
         CheckpointError: a model must not be served; names it and the reason.
@@ -121,10 +128,6 @@ def load_engines(settings: Settings, sources: Mapping[ModelName, Source]) -> Eng
     device = best_device(settings.device)
     dtype = best_dtype(settings.dtype, device)
     limits = Limits(settings.max_running, settings.max_waiting, settings.max_batch_tokens)
-    engines: dict[ModelName, BatchingEngine] = {}
-    for model, source in sources.items():
-        engines[model] = BatchingEngine(load(source, device, dtype), limits)
-    prompt_format(engines["fine-tuned"].checkpoint)
-    for engine in engines.values():
-        engine.start()
-    return engines
+    checkpoints = {model: load(source, device, dtype) for model, source in sources.items()}
+    prompt_format(checkpoints["fine-tuned"])
+    return {model: BatchingEngine(checkpoint, limits) for model, checkpoint in checkpoints.items()}

@@ -75,7 +75,7 @@ async def _respond(
     request: Request, body: AnswerRequest | CompareRequest, events: AsyncGenerator[Event]
 ) -> Any:
     if wants_stream(request, body.stream):
-        return await stream(events)
+        return await stream(request, events)
     return await gather(request, events)
 
 

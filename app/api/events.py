@@ -75,17 +75,18 @@ async def _disconnect(request: Request) -> None:
         pass
 
 
-async def stream(events: AsyncGenerator[Event]) -> StreamingResponse:
+async def stream(request: Request, events: AsyncGenerator[Event]) -> StreamingResponse:
     """Return a response that sends events as they come and comments while there are none.
 
     A failure before the first event is raised, so that it gets its own HTTP status. A later one
     becomes a last `error` event, whatever it was: a stream never just hangs.
+
+    Raises:
+        ClientGone: the client closed its connection before there was anything to send.
     """
     first = asyncio.ensure_future(anext(events))
     try:
-        await asyncio.wait({first}, timeout=HEARTBEAT_SECONDS)
-        if first.done():
-            first.result()
+        await _while_connected(request, _begun(first))
     except BaseException:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
@@ -95,6 +96,13 @@ async def stream(events: AsyncGenerator[Event]) -> StreamingResponse:
         _lines(first, events),
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
+
+
+async def _begun(first: "asyncio.Future[Event]") -> None:
+    """Wait for the first event, its failure, or the moment at which a heartbeat is due."""
+    await asyncio.wait({first}, timeout=HEARTBEAT_SECONDS)
+    if first.done():
+        first.result()
 
 
 async def _lines(

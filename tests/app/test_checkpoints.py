@@ -114,6 +114,7 @@ class Hub:
     """A model hub on loopback that serves one repository at one commit."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.requests: list[str] = []
         hub = self
 
@@ -128,39 +129,40 @@ class Hub:
 
             def _answer(self, *, body: bool) -> None:
                 hub.requests.append(self.path)
-                path = self.path.split("?")[0]
-                if path == f"/api/models/me/tiny/tree/{COMMIT}":
-                    tree = [
-                        {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": "0"}
-                        for file in sorted(directory.iterdir())
-                    ]
-                    return self._send(200, json.dumps(tree).encode(), {})
-                if path.startswith("/api/models/me/tiny"):
-                    if not path.endswith(("/revision/v1", f"/revision/{COMMIT}")):
-                        return self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
-                    files = [{"rfilename": file.name} for file in sorted(directory.iterdir())]
-                    found = {"id": "me/tiny", "sha": COMMIT, "siblings": files}
-                    return self._send(200, json.dumps(found).encode(), {})
-                name = path.rsplit("/", 1)[-1]
-                if path != f"/me/tiny/resolve/{COMMIT}/{name}":
-                    return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
-                content = (directory / name).read_bytes()
-                headers = {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT}
-                return self._send(200, content if body else b"", headers, len(content))
-
-            def _send(
-                self, status: int, content: bytes, headers: dict[str, str], size: int | None = None
-            ) -> None:
+                status, content, headers = hub.find(self.path.split("?")[0])
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(content) if size is None else size))
+                self.send_header("Content-Length", str(len(content)))
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(content)
+                if body:
+                    self.wfile.write(content)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def find(self, path: str) -> tuple[int, bytes, dict[str, str]]:
+        """Return status, content and headers of a path, as the real hub answers it."""
+        files = sorted(self.directory.iterdir())
+        api = "/api/models/me/tiny"
+        if path in (f"{api}/revision/v1", f"{api}/revision/{COMMIT}"):
+            siblings = [{"rfilename": file.name} for file in files]
+            found = {"id": "me/tiny", "sha": COMMIT, "siblings": siblings}
+            return 200, json.dumps(found).encode(), {}
+        if path == f"{api}/tree/{COMMIT}":
+            tree = [
+                {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": "0"}
+                for file in files
+            ]
+            return 200, json.dumps(tree).encode(), {}
+        if path.startswith(api):
+            return 404, b"", {"X-Error-Code": "RevisionNotFound"}
+        name = path.rsplit("/", 1)[-1]
+        if path == f"/me/tiny/resolve/{COMMIT}/{name}" and (self.directory / name).is_file():
+            content = (self.directory / name).read_bytes()
+            return 200, content, {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT}
+        return 404, b"", {"X-Error-Code": "EntryNotFound"}
 
     def stop(self) -> None:
         self.server.shutdown()
