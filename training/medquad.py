@@ -9,6 +9,7 @@ import csv
 import hashlib
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -101,7 +102,15 @@ def _xml_files(source: Path) -> Iterator[XmlFile]:
             for entry in archive.infolist():
                 if file := _xml_file(entry.filename, entry.file_size):
                     yield file._replace(content=archive.read(entry))
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    # RuntimeError: encrypted, or a compression that Python does not have.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise DataError(f"{source}: not a readable zip archive: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning on a handful of pairs: it learns them, stops, survives Ctrl-C and says what is wrong."""
+"""Fine-tuning on a handful of pairs: it learns, stops, survives Ctrl-C, says what is wrong."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq
 
+from tests.training.conftest import write_table
 from training.__main__ import main
 from training.errors import DataError, TrainingError
 from training.examples import IGNORED
@@ -31,8 +32,9 @@ def recipe(epochs: float, learning_rate: float = 1e-2, **changes: object) -> Rec
         "weight_decay": 0.0,
         "adam_beta2": 0.98,
         "max_gradient_norm": 1.0,
-        "batch_sequences": 2,
-    } | {key: changes.pop(key) for key in ["accumulation_steps", "schedule"] if key in changes}
+        "batch_sequences": changes.pop("batch_sequences", 2),
+        "accumulation_steps": changes.pop("accumulation_steps", 1),
+    }
     plan = {
         "rows": "train",
         "epochs": epochs,
@@ -55,15 +57,9 @@ def weights(directory: Path) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from_conftest = pytest.importorskip("csv")  # the function-scoped `data`, once for the module
+    rows = {QUESTION: ANSWER, "How is it treated?": "With rest and fluids."}
     directory = tmp_path_factory.mktemp("pairs")
-    with (directory / "medquad.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = from_conftest.writer(file)
-        writer.writerow(["QuestionClean", "AnswerClean", "Split", "SeedRow"])
-        for split in ("train", "valid_unseen"):
-            writer.writerow([QUESTION, ANSWER, split, ""])
-            writer.writerow(["How is it treated?", "With rest and fluids.", split, ""])
-    return directory
+    return write_table(directory, {"train": rows, "valid_unseen": rows})
 
 
 @pytest.fixture(scope="module")
@@ -124,46 +120,36 @@ def test_end_keeps_its_label_and_padding_has_none(pair: Path) -> None:
 
 
 def test_accumulated_batches_weigh_every_answer_token_the_same(pair: Path, tmp_path: Path) -> None:
-    directory = tmp_path / "data"
-    directory.mkdir()
-    rows = [
-        f"What is {word}?,{word} {'is long ' * length}" for word, length in [("a", 1), ("b", 9)]
-    ]
-    lines = [f"{row},{split}," for split in ("train", "valid_unseen") for row in rows]
-    (directory / "medquad.csv").write_text(
-        "\n".join(["QuestionClean,AnswerClean,Split,SeedRow", *lines]) + "\n"
-    )
-    saved = []
+    rows = {"What is it?": "Short.", "What is long?": "This " + "is a long answer " * 5}
+    data = write_table(tmp_path / "data", {"train": rows, "valid_unseen": rows})
+    logs = []
     for batch, accumulation in [(2, 1), (1, 2)]:
         out = tmp_path / f"batch-{batch}"
-        plan = recipe(2, accumulation_steps=accumulation)
-        optimisation = plan.finetuning.optimisation.model_copy(update={"batch_sequences": batch})
-        plan = plan.model_copy(
-            update={"finetuning": plan.finetuning.model_copy(update={"optimisation": optimisation})}
-        )
-        finetune(plan, directory, str(pair / "base"), out)
-        saved.append(weights(out))
-    for name, value in saved[0].items():
-        torch.testing.assert_close(value, saved[1][name], atol=2e-4, rtol=1e-3, msg=name)
+        plan = recipe(2, batch_sequences=batch, accumulation_steps=accumulation)
+        finetune(plan, data, str(pair / "base"), out)
+        log = json.loads((out / "training.json").read_text())["log"]
+        logs.append([(entry["loss"], entry["grad_norm"]) for entry in log if "grad_norm" in entry])
+    assert logs[0]
+    assert logs[0] == [pytest.approx(entry, rel=1e-3) for entry in logs[1]]
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_where_a_whole_run_ends(
     pair: Path, data: Path, tmp_path: Path
 ) -> None:
-    plan = recipe(40, epochs_between_evaluations=40, learning_rate=1e-3)
+    plan = recipe(40, 1e-3, epochs_between_evaluations=40, group_by_length=False)
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(plan.model_dump()))
     base, out = str(pair / "base"), tmp_path / "stopped"
     arguments = ["finetune", "--recipe", str(file), "--data", str(data), "--base", base]
     command = [sys.executable, "-c", _SLOWED, *arguments, "--out", str(out)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    for line in process.stderr:
-        if "step 5" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    messages = process.stderr.read()
-    assert process.wait(60) == 130, messages
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "step 5" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        messages = process.stderr.read()
+    assert process.returncode == 130, messages
     assert "--resume goes on from" in messages
     assert not out.exists()
     checkpoint = next(checkpoints_of(out).glob("checkpoint-*"))
