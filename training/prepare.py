@@ -62,7 +62,7 @@ def prepare(source: Path | None, out: Path, url: str = URL) -> dict[str, Any]:
     seed = table.loc[table["LowerCaseSchema"] == "", SEED_COLUMNS]
     cleaned = splits.split(cleaning.clean(table))
     stats = _stats(seed, cleaned, source, digest)
-    out.mkdir(parents=True, exist_ok=True)
+    _make(out)
     _write(out / "seed.csv", lambda path: seed.to_csv(path, index=False))
     _write(out / "medquad.csv", lambda path: cleaned.to_csv(path, index=False))
     for name, rows in (("train_data.txt", "train"), ("val_data.txt", "valid")):
@@ -89,6 +89,13 @@ def _lines(rows: pd.DataFrame) -> list[str]:
 
 def _text_writer(text: str) -> Callable[[Path], object]:
     return lambda path: path.write_text(text, encoding="utf-8")
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{directory} could not be written: {error}") from error
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

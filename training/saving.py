@@ -45,9 +45,10 @@ def save_model(
 
     """
     check_replaceable(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    unfinished: Path | None = None
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         saved: Any = deepcopy(model)
         saved.to(dtype)
         saved.config.use_cache = True  # the Trainer turns it off, generation wants it on
@@ -63,7 +64,8 @@ def save_model(
     except (OSError, RuntimeError) as error:
         raise TrainingError(f"{out}: the model could not be saved: {error}") from error
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _swap(unfinished: Path, out: Path) -> None:

@@ -58,7 +58,7 @@ def split(cleaned: pd.DataFrame) -> pd.DataFrame:
     `Generic` marks answers that stand, nearly the same, under five or more foci; they are never
     tested on. All columns are text; the result does not depend on row order.
     """
-    table = cleaned.copy()
+    table = cleaned.reset_index(drop=True)
     kept = [index for index, keep in enumerate(table["Keep"]) if keep == "1"]
     answers = table["AnswerClean"].tolist()
     pairs = [
