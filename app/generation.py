@@ -230,7 +230,8 @@ class _Discarded(queue.Queue[Any]):
 def _manager(checkpoint: Checkpoint, limits: Limits) -> ContinuousBatchingManager:
     """Configure upstream so that every admitted request fits its memory, and results repeat."""
     pages = math.ceil(checkpoint.context_tokens / _PAGE_TOKENS)
-    manager = checkpoint.model.init_continuous_batching(
+    model: Any = checkpoint.model
+    manager: ContinuousBatchingManager = model.init_continuous_batching(
         generation_config=GenerationConfig(
             do_sample=False,  # the arg-max that `sampling` relies on
             eos_token_id=checkpoint.tokenizer.eos_token_id,

@@ -6,7 +6,7 @@ rows to the arg-max that follows and pins the token it drew on the others.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from transformers import LogitsProcessorList
@@ -49,10 +49,9 @@ class Decoding:
 class RequestSampler(ContinuousBatchingLogitsProcessor):
     """Draw the next token of every sampled request; let greedy ones pass."""
 
-    supported_kwargs: ClassVar[dict[str, type]] = {"decoding": Decoding}
-    ignored_kwargs: ClassVar[tuple[str, ...]] = ()
-
     def __init__(self) -> None:
+        self.supported_kwargs = {"decoding": Decoding}
+        self.ignored_kwargs = ()
         self._decodings: list[Decoding] = []
 
     def fill_defaults(self, int32_tensor: torch.Tensor) -> None:

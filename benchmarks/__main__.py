@@ -16,7 +16,8 @@ def main() -> int:
         summary = (module.__doc__ or "").splitlines()[0]
         module.add_arguments(names.add_parser(name, help=summary, description=module.__doc__))
     arguments = parser.parse_args()
-    return BENCHMARKS[arguments.name].run(arguments)
+    status: int = BENCHMARKS[arguments.name].run(arguments)
+    return status
 
 
 if __name__ == "__main__":

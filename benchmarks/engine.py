@@ -11,6 +11,8 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 import transformers
@@ -36,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print tokens per second of both, and their ratio."""
     device = best_device(arguments.device)
     config = GPT2Config(eos_token_id=_NO_TOKEN, bos_token_id=_NO_TOKEN)
-    model = GPT2LMHeadModel._from_config(config, attn_implementation="sdpa").to(device).eval()
-    checkpoint = Checkpoint("random", None, model, GPT2Tokenizer(eos_token=None))
+    model: Any = GPT2LMHeadModel._from_config(config, attn_implementation="sdpa").to(device).eval()
+    checkpoint = Checkpoint("random", None, model, GPT2Tokenizer())
     most = max(arguments.concurrent)
     engine = BatchingEngine(checkpoint, Limits(most, 0, 512))
     engine.start()
@@ -54,10 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
             tokens = concurrent * arguments.new_tokens
             baseline, ours = _interleaved(
                 [
-                    lambda prompts=prompts: _generate(model, prompts, arguments.new_tokens),
-                    lambda prompts=prompts: asyncio.run(
-                        _answer(engine, prompts, arguments.new_tokens)
-                    ),
+                    partial(_generate, model, prompts, arguments.new_tokens),
+                    partial(_run, engine, prompts, arguments.new_tokens),
                 ],
                 arguments.repeats,
             )
@@ -83,13 +83,17 @@ def _interleaved(cases: list[Callable[[], None]], repeats: int) -> list[float]:
     return [statistics.median(taken) for taken in seconds]
 
 
-def _generate(model: GPT2LMHeadModel, prompts: list[list[int]], new_tokens: int) -> None:
+def _generate(model: Any, prompts: list[list[int]], new_tokens: int) -> None:
     settings = GenerationConfig(
         max_new_tokens=new_tokens, do_sample=False, eos_token_id=_NO_TOKEN, pad_token_id=0
     )
     for prompt in prompts:
         ids = torch.tensor([prompt], device=model.device)
-        model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)  # type: ignore[operator]
+        model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+
+
+def _run(engine: BatchingEngine, prompts: list[list[int]], new_tokens: int) -> None:
+    asyncio.run(_answer(engine, prompts, new_tokens))
 
 
 async def _answer(engine: BatchingEngine, prompts: list[list[int]], new_tokens: int) -> None:

@@ -62,9 +62,10 @@ def train_tokenizer(
     )
     tokenizer.train_from_iterator(texts, trainer)
     learned: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
+    merges: Any = [tuple(pair) for pair in learned["merges"]]
     rebuilt: PreTrainedTokenizerBase = GPT2Tokenizer(
         vocab=learned["vocab"],
-        merges=[tuple(pair) for pair in learned["merges"]],
+        merges=merges,
         model_max_length=context_tokens,
     )
     return rebuilt

@@ -25,13 +25,14 @@ def download(url: str, to: Path, check: Callable[[Path], None]) -> Path:
     `check` raises when the whole file is not what was expected; it is then deleted.
 
     Raises:
-        DataError: the network or the server failed; says how to go on without.
+        DataError: the network or the server failed, and how to go on without; or the disk did.
+
     """
     if to.is_file():
         return to
     part = to.with_name(f"{to.name}.part")
-    to.parent.mkdir(parents=True, exist_ok=True)
     try:
+        to.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, part)
     except httpx.HTTPError as error:
         raise DataError(
@@ -39,6 +40,8 @@ def download(url: str, to: Path, check: Callable[[Path], None]) -> Path:
             "to go on where it stopped, or download the archive by other means and pass it with "
             "--source."
         ) from error
+    except OSError as error:
+        raise DataError(f"{part} could not be written: {error}") from error
     try:
         check(part)
     except DataError:

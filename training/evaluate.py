@@ -104,7 +104,7 @@ def load(source: str, revision: str | None) -> Loaded:
     """Load a model for evaluation, in float32, on the GPU where there is one."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             source,
             revision=revision,
             dtype=torch.float32,
@@ -190,7 +190,8 @@ def end_rate(loaded: Loaded, questions: Sequence[str]) -> float:
     prompts = [encode_prompt(question, loaded.tokenizer) for question in questions]
     room = loaded.context_tokens - max(map(len, prompts))
     pages = math.ceil(loaded.context_tokens / _PAGE_TOKENS)
-    outputs = loaded.model.generate_batch(
+    model: Any = loaded.model
+    outputs = model.generate_batch(
         inputs=prompts,
         generation_config=GenerationConfig(
             do_sample=False,
@@ -210,4 +211,5 @@ def end_rate(loaded: Loaded, questions: Sequence[str]) -> float:
     )
     if len(outputs) != len(prompts):
         raise TrainingError("generation stopped before every question had its answer")
-    return sum(output.generated_tokens[-1] == end for output in outputs.values()) / len(outputs)
+    ended = sum(output.generated_tokens[-1] == end for output in outputs.values())
+    return float(ended / len(outputs))

@@ -229,8 +229,8 @@ def _trainer(
             greater_is_better=False,
             **{_CHECKPOINTING: plan.gradient_checkpointing},
         ),
-        train_dataset=train_set,  # type: ignore[arg-type]
-        eval_dataset=valid_set,  # type: ignore[arg-type]
+        train_dataset=train_set,
+        eval_dataset=valid_set,
         processing_class=tokenizer,  # so that a checkpoint is a whole model directory
         # Pads by length, never by token: `<end>` keeps its label.
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
@@ -240,7 +240,7 @@ def _trainer(
 
 def has_checkpoint(work: Path) -> bool:
     """Return whether a run that kept its checkpoints in `work` left one to resume from."""
-    return work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
+    return work.is_dir() and get_last_checkpoint(str(work)) is not None
 
 
 def _last_checkpoint(work: Path) -> str:
@@ -252,4 +252,4 @@ def _last_checkpoint(work: Path) -> str:
     """
     if not has_checkpoint(work):
         raise TrainingError(f"nothing to resume: no checkpoint in {work}")
-    return str(get_last_checkpoint(str(work)))  # type: ignore[no-untyped-call]
+    return str(get_last_checkpoint(str(work)))

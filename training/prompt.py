@@ -6,6 +6,7 @@ It travels with the tokenizer as its chat template, so that a server needs none 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -57,7 +58,7 @@ def encode_text(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 def encode(question: str, answer: str, tokenizer: PreTrainedTokenizerBase) -> Example:
     """Return a pair's token ids, markers included, with its texts as plain text."""
-    marker = tokenizer.convert_tokens_to_ids
+    marker: Any = tokenizer.convert_tokens_to_ids  # one id for one token
     prompt = [marker(QUESTION), *encode_text(question, tokenizer), marker(ANSWER)]
     return Example([*prompt, *encode_text(answer, tokenizer), marker(END)], len(prompt))
 

@@ -41,7 +41,7 @@ class Source:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/archive.zip"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
 
 @pytest.fixture
@@ -97,6 +97,12 @@ def test_offline_says_where_from_and_how_to_go_on(source: Source, tmp_path: Path
     source.server.server_close()
     with pytest.raises(DataError, match=rf"{source.url} could not be fetched .*--source"):
         download(source.url, tmp_path / "archive.zip", _accept)
+
+
+def test_a_place_that_cannot_be_written_is_named(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"archive\.zip\.part could not be written"):
+        download(source.url, tmp_path / "file" / "archive.zip", _accept)
 
 
 def test_the_commit_is_pinned() -> None:

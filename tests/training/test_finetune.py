@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -71,7 +72,7 @@ def taught(pair: Path, pairs: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_it_reproduces_an_answer_and_stops_by_end(taught: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(taught)
-    model = AutoModelForCausalLM.from_pretrained(taught, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(taught, dtype=torch.float32)
     prompt = torch.tensor([encode_prompt(QUESTION, tokenizer)])
     output = model.generate(prompt, max_new_tokens=60, do_sample=False)[0, prompt.shape[1] :]
     assert tokenizer.decode(output) == f"{ANSWER}{END}"
@@ -98,7 +99,8 @@ def test_the_directory_is_all_that_a_server_needs(taught: Path) -> None:
 def test_new_rows_start_at_the_mean_and_old_rows_stay(pair: Path) -> None:
     base = weights(pair / "base")["transformer.wte.weight"]
     model, tokenizer = load_base(str(pair / "base"), None, dropout=0.0)
-    grown = model.get_input_embeddings().weight
+    embeddings: Any = model.get_input_embeddings()
+    grown = embeddings.weight
     assert torch.equal(grown[: len(base)], base)
     for row in grown[len(base) : len(tokenizer)]:
         torch.testing.assert_close(row, base.mean(dim=0))

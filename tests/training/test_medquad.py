@@ -97,7 +97,7 @@ def test_a_csv_in_the_seeds_format_is_a_table_too(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     table, digest = read_table(source)
-    assert table.loc[0, SEED_COLUMNS].tolist() == [
+    assert table[SEED_COLUMNS].iloc[0].tolist() == [
         *("NA", "", "T047", "Disorders", "What is NA ?", "Two lines")
     ]
     assert "Mine" not in table.columns

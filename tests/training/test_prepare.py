@@ -63,7 +63,7 @@ def test_the_files_are_those_announced_and_no_others(prepared: Path) -> None:
 
 def test_the_seeds_csv_is_raw_and_lacks_what_the_seed_missed(prepared: Path) -> None:
     seed = read(prepared / "seed.csv")
-    assert ",".join(seed) == "Focus,CUI,SemanticType,SemanticGroup,Question,Answer"
+    assert ",".join(seed.columns) == "Focus,CUI,SemanticType,SemanticGroup,Question,Answer"
     assert len(seed) == len(FOCI) * 8
     assert seed["Answer"][0].startswith("Summary : The information, for “Asthma”")
     assert "Holmes-Adie" in set(read(prepared / "medquad.csv")["Focus"])
