@@ -87,6 +87,7 @@ def _read_csv(source: Path) -> tuple[pd.DataFrame, str]:
     table = table[SEED_COLUMNS].map(_one_line)
     for column in PROVENANCE_COLUMNS:
         table[column] = ""
+    table["AllCUIs"] = table["CUI"]  # what topics are joined by
     table["QuestionId"] = [f"row-{number}" for number in range(len(table))]
     return table, hashlib.sha256(source.read_bytes()).hexdigest()
 

@@ -120,12 +120,10 @@ def _group_ids(
     table: pd.DataFrame, foci: Sequence[str], near: Iterable[tuple[int, int]]
 ) -> list[str]:
     """Join foci that are one topic; return each row's group, named by a hash of its first focus."""
-    # A row without a focus is a topic of its own document.
+    # Rows without a focus are one topic with their document; a CSV's, which names none, together.
     topics = [
-        focus or f"{collection}/{file}/{question}"
-        for focus, collection, file, question in zip(
-            foci, table["Collection"], table["File"], table["QuestionId"], strict=True
-        )
+        focus or f"{collection}/{file}"
+        for focus, collection, file in zip(foci, table["Collection"], table["File"], strict=True)
     ]
     known = set(topics)
     groups = Groups()

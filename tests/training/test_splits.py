@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from training.cleaning import clean
-from training.medquad import PROVENANCE_COLUMNS, SEED_COLUMNS
+from training.medquad import PROVENANCE_COLUMNS, SEED_COLUMNS, read_table
 from training.splits import split, top_foci
 
 COMMON, RARE = 100, 250
@@ -196,6 +196,44 @@ def test_row_order_changes_nothing(small: pd.DataFrame, reset: bool) -> None:
     pd.testing.assert_frame_equal(
         shuffled.set_index(keys)[decided].sort_index(), small.set_index(keys)[decided].sort_index()
     )
+
+
+def test_a_csvs_shared_cui_joins_topics(tmp_path: Path) -> None:
+    table = made_up()
+    rare = table["Focus"].str.startswith("Rare")
+    # Rare topics in pairs that only a CUI joins.
+    numbers = table.loc[rare, "Focus"].str.extract(r"(\d+)")[0].astype(int)
+    table.loc[rare, "CUI"] = [f"C{number // 2}" for number in numbers]
+    table[SEED_COLUMNS].to_csv(tmp_path / "seed.csv", index=False)
+    kept = split(clean(read_table(tmp_path / "seed.csv")[0])).query("Keep == '1' and CUI != ''")
+    by_cui = kept.groupby("CUI")
+    foci = by_cui["FocusFixed"].agg(lambda found: len(set(found.map(words))))
+    few = foci[foci.between(2, 3)].index
+    assert len(few) > 50
+    assert set(by_cui["GroupId"].nunique()[few]) == {1}
+
+
+def test_rows_without_a_focus_stay_together(tmp_path: Path) -> None:
+    table = made_up()
+    blank = table["Focus"].str.startswith("Rare 1")
+    table.loc[blank, ["Focus", "CUI"]] = ""
+    by_document = split(clean(table))[blank].groupby("File")["GroupId"].nunique()
+    assert set(by_document) == {1}
+    assert len(by_document) > 50
+    table[SEED_COLUMNS].to_csv(tmp_path / "seed.csv", index=False)  # which names no documents
+    assert split(clean(read_table(tmp_path / "seed.csv")[0]))[blank]["GroupId"].nunique() == 1
+
+
+def test_a_csvs_row_order_changes_nothing(tmp_path: Path) -> None:
+    table = made_up()[SEED_COLUMNS].drop_duplicates(["Question", "Answer"])
+    table.loc[table["Focus"].str.startswith("Rare 2"), "Focus"] = ""
+    found = []
+    for name, rows in (("one.csv", table), ("other.csv", table.iloc[::-1])):
+        rows.to_csv(tmp_path / name, index=False)
+        kept = [*SEED_COLUMNS, "Generic", "GroupId", "Split", "SeedRow"]
+        found.append(split(clean(read_table(tmp_path / name)[0]))[kept].sort_values(kept))
+    one, other = (rows.reset_index(drop=True) for rows in found)
+    pd.testing.assert_frame_equal(one, other)
 
 
 def test_the_top_is_counted_as_the_seed_counted() -> None:
