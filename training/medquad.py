@@ -34,6 +34,7 @@ PROVENANCE_COLUMNS = [
 _ANSWERED_COLLECTIONS = range(1, 10)
 _PATH = re.compile(r"(?:^|/)((\d+)_[A-Za-z0-9_]+)/([A-Za-z0-9_.-]+\.xml)$")
 _LARGEST_FILE_BYTES = 16 * 2**20
+_LARGEST_SUM_BYTES = 256 * 2**20  # MedQuAD sevenfold; spaces zip a thousandfold
 
 
 class XmlFile(NamedTuple):
@@ -64,6 +65,8 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str]:
     if not files:
         raise DataError(f"{source}: no MedQuAD documents (1_CancerGov_QA/….xml and so on) in it")
     rows = [row for file in files for row in _rows(file)]
+    if not rows:
+        raise DataError(f"{source}: no question in any of its {len(files)} documents")
     return pd.DataFrame(rows, columns=SEED_COLUMNS + PROVENANCE_COLUMNS), content_digest(files)
 
 
@@ -79,11 +82,15 @@ def content_digest(files: list[XmlFile]) -> str:
 def _read_csv(source: Path) -> tuple[pd.DataFrame, str]:
     try:
         table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, pd.errors.ParserError, csv.Error) as error:
+    except (ValueError, OSError, pd.errors.ParserError, csv.Error) as error:
         raise DataError(f"{source}: not a readable CSV: {error}") from error
     missing = [column for column in SEED_COLUMNS if column not in table.columns]
     if missing:
         raise DataError(f"{source}: the CSV lacks the columns {', '.join(missing)}")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first fields for an index
+        raise DataError(f"{source}: its rows have more fields than its first line names")
+    if table.empty:
+        raise DataError(f"{source}: no question below the CSV's first line")
     table = table[SEED_COLUMNS].map(_one_line)
     for column in PROVENANCE_COLUMNS:
         table[column] = ""
@@ -93,11 +100,24 @@ def _read_csv(source: Path) -> tuple[pd.DataFrame, str]:
 
 
 def _xml_files(source: Path) -> Iterator[XmlFile]:
-    if source.is_dir():
+    left = _LARGEST_SUM_BYTES
+    for file in _directory_files(source) if source.is_dir() else _archive_files(source):
+        left -= len(file.content)
+        if left < 0:
+            raise DataError(f"{source}: over {_LARGEST_SUM_BYTES:,} bytes of XML is no MedQuAD")
+        yield file
+
+
+def _directory_files(source: Path) -> Iterator[XmlFile]:
+    try:
         for path in source.rglob("*.xml"):
             if file := _xml_file(path.as_posix(), path.stat().st_size):
                 yield file._replace(content=path.read_bytes())
-        return
+    except OSError as error:
+        raise DataError(f"{source}: not a readable directory: {error}") from error
+
+
+def _archive_files(source: Path) -> Iterator[XmlFile]:
     try:
         with zipfile.ZipFile(source) as archive:
             for entry in archive.infolist():

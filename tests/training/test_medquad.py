@@ -93,17 +93,22 @@ def test_a_csv_in_the_seeds_format_is_a_table_too(tmp_path: Path) -> None:
     source = tmp_path / "seed.csv"
     source.write_text(
         "Question,Answer,Focus,CUI,SemanticType,SemanticGroup,Mine\n"
-        '"What  is NA ?","Two\nlines",NA,,T047,Disorders,x\n',
+        '"What  is NA ?","Two\nlines",NA,C0000009,T047,Disorders,x\n',
         encoding="utf-8",
     )
     table, digest = read_table(source)
     assert table[SEED_COLUMNS].iloc[0].tolist() == [
-        *("NA", "", "T047", "Disorders", "What is NA ?", "Two lines")
+        *("NA", "C0000009", "T047", "Disorders", "What is NA ?", "Two lines")
     ]
     assert "Mine" not in table.columns
+    assert table["AllCUIs"].tolist() == ["C0000009"]
     archive_columns = read_table(write_archive(tmp_path / "a.zip", DOCUMENTS))[0].columns
     assert table.columns.tolist() == archive_columns.tolist()
     assert len(digest) == 64
+
+
+def csv_of(*rows: str) -> str:
+    return "\n".join(["Focus,CUI,SemanticType,SemanticGroup,Question,Answer", *rows]) + "\n"
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
@@ -150,6 +155,27 @@ def test_a_csv_without_the_columns_names_them(tmp_path: Path) -> None:
         read_table(tmp_path / "mine.csv")
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [(["a,b,c,d,e,f,g"], "more fields than its first line"), ([], "no question below")],
+)
+def test_a_csv_whose_rows_do_not_fit_is_named(
+    tmp_path: Path, rows: list[str], message: str
+) -> None:
+    (tmp_path / "mine.csv").write_text(csv_of(*rows))
+    with pytest.raises(DataError, match=rf"mine\.csv: .*{message}"):
+        read_table(tmp_path / "mine.csv")
+
+
+def test_what_is_no_file_though_it_is_named_like_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "clone" / "2_GARD_QA" / "0000009.xml").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"folder\.csv: not a readable CSV"):
+        read_table(tmp_path / "folder.csv")
+    with pytest.raises(DataError, match=r"clone: not a readable directory: .*0000009\.xml"):
+        read_table(tmp_path / "clone")
+
+
 @pytest.mark.parametrize("content", [b"", b'Focus,CUI\n"a', b"Focus,CUI\n\xff\xfe,b\n"])
 def test_a_csv_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.csv").write_bytes(content)
@@ -176,6 +202,52 @@ def test_a_document_of_absurd_size_is_refused(tmp_path: Path) -> None:
     huge = DOCUMENTS | {"1_CancerGov_QA/0000001_1.xml": " " * (16 * 2**20 + 1)}
     with pytest.raises(DataError, match=r"0000001_1\.xml: 16,777,217 bytes is no MedQuAD document"):
         read_table(write_archive(tmp_path / "huge.zip", huge))
+
+
+def test_documents_of_absurd_size_together_are_refused(tmp_path: Path) -> None:
+    spaces = " " * 16 * 2**20
+    many = {f"1_CancerGov_QA/{number}.xml": spaces for number in range(17)}
+    with pytest.raises(DataError, match=r"many\.zip: over 268,435,456 bytes of XML"):
+        read_table(write_archive(tmp_path / "many.zip", many))
+
+
+def test_documents_without_questions_are_named(tmp_path: Path) -> None:
+    empty = {"2_GARD_QA/0000009.xml": "<Document><Focus>Wheeze</Focus></Document>"}
+    with pytest.raises(DataError, match=r"empty\.zip: no question in any of its 1 documents"):
+        read_table(write_archive(tmp_path / "empty.zip", empty))
+
+
+def _declaring(*entities: str) -> dict[str, str]:
+    """The made-up documents with entities declared and the last one used."""
+    names = [entity.split()[0] for entity in entities]
+    declared = "".join(f"<!ENTITY {entity}>" for entity in entities)
+    return changed(
+        **{
+            "<Document ": f"<!DOCTYPE Document [{declared}]><Document ",
+            "Wheeze &amp; Co": f"&{names[-1]};",
+        }
+    )
+
+
+def test_an_entity_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
+    laughs = ['e0 "ha"', *(f'e{n} "{f"&e{n - 1};" * 10}"' for n in range(1, 10))]  # 2 GB
+    with pytest.raises(DataError, match=r"0000009\.xml: .*amplification"):
+        read_table(write_archive(tmp_path / "bomb.zip", _declaring(*laughs)))
+
+
+def test_a_document_cannot_read_other_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    documents = _declaring(f'outside SYSTEM "{(tmp_path / "secret").as_uri()}"')
+    with pytest.raises(DataError, match="undefined entity &outside"):
+        read_table(write_archive(tmp_path / "curious.zip", documents))
+
+
+def test_no_path_of_an_archive_is_written_to(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    archive = write_archive(inside / "slip.zip", {"../2_GARD_QA/0000009.xml": GARD}, root="")
+    assert len(read_table(archive)[0]) == 2
+    assert list(tmp_path.rglob("*")) == [inside, archive]
 
 
 def test_medquad_itself_is_the_seeds_csv_row_by_row(
