@@ -54,25 +54,48 @@ def download(url: str, to: Path, check: Callable[[Path], None]) -> Path:
 def _fetch(url: str, part: Path) -> None:
     """Append to `part` what is missing of it."""
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity"}  # ranges count the archive's own bytes
+    if have:
+        headers["Range"] = f"bytes={have}-"
     with httpx.stream(
         "GET", url, headers=headers, follow_redirects=True, timeout=_TIMEOUT_SECONDS
     ) as response:
-        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # `part` is already whole; `check` has the last word
-        response.raise_for_status()
-        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
-        size = response.headers.get("content-length")
-        with (
-            part.open("ab" if resumed else "wb") as file,
-            tqdm(
-                desc="MedQuAD",
-                initial=have if resumed else 0,
-                total=int(size) + (have if resumed else 0) if size else None,
-                unit="B",
-                unit_scale=True,
-            ) as progress,
-        ):
-            for chunk in response.iter_bytes(_CHUNK_BYTES):
-                file.write(chunk)
-                progress.update(len(chunk))
+        restart = have and _is_of_another_file(response, have)
+        if not restart:
+            _append(response, part, have)
+    if restart:
+        part.unlink()
+        _fetch(url, part)
+
+
+def _is_of_another_file(response: httpx.Response, have: int) -> bool:
+    """Whether the answer to a range (RFC 9110, 14.4) does not continue `have` bytes."""
+    said = response.headers.get("content-range")
+    if said is None:
+        return False  # `check` has the last word
+    if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return bool(said != f"bytes */{have}")
+    partial = response.status_code == httpx.codes.PARTIAL_CONTENT
+    return partial and not said.startswith(f"bytes {have}-")
+
+
+def _append(response: httpx.Response, part: Path, have: int) -> None:
+    """Write the response's body to `part`, after the `have` bytes if it continues them."""
+    if have and response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return  # `part` is already whole; `check` has the last word
+    response.raise_for_status()
+    resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+    size = response.headers.get("content-length")
+    with (
+        part.open("ab" if resumed else "wb") as file,
+        tqdm(
+            desc="MedQuAD",
+            initial=have if resumed else 0,
+            total=int(size) + (have if resumed else 0) if size else None,
+            unit="B",
+            unit_scale=True,
+        ) as progress,
+    ):
+        for chunk in response.iter_bytes(_CHUNK_BYTES):
+            file.write(chunk)
+            progress.update(len(chunk))

@@ -20,6 +20,7 @@ class Source:
         self.ranges: list[str | None] = []
         self.cut_after: int | None = None
         self.takes_ranges = True
+        self.says_from: int | None = None
         source = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,10 +33,14 @@ class Source:
                 if start >= len(CONTENT):
                     self.send_response(416)
                     self.send_header("Content-Length", "0")
+                    self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
                     self.end_headers()
                     return
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(CONTENT) - start))
+                if start:
+                    said = start if source.says_from is None else source.says_from
+                    self.send_header("Content-Range", f"bytes {said}-{len(CONTENT) - 1}/*")
                 self.end_headers()
                 self.wfile.write(CONTENT[start : source.cut_after])
 
@@ -82,6 +87,19 @@ def test_a_cut_transfer_goes_on(source: Source, tmp_path: Path, takes_ranges: bo
 def test_a_part_that_is_whole_already_is_taken(source: Source, tmp_path: Path) -> None:
     (tmp_path / "archive.zip.part").write_bytes(CONTENT)
     assert download(source.url, tmp_path / "archive.zip", _accept).read_bytes() == CONTENT
+
+
+def test_a_part_longer_than_the_file_is_begun_again(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "archive.zip.part").write_bytes(CONTENT + b"of a longer file")
+    assert download(source.url, tmp_path / "archive.zip", _accept).read_bytes() == CONTENT
+    assert source.ranges == [f"bytes={len(CONTENT) + 16}-", None]
+
+
+def test_a_range_from_elsewhere_is_not_appended(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "archive.zip.part").write_bytes(CONTENT[:1000])
+    source.says_from = 500
+    assert download(source.url, tmp_path / "archive.zip", _accept).read_bytes() == CONTENT
+    assert source.ranges == ["bytes=1000-", None]
 
 
 def test_the_wrong_content_is_refused_and_deleted(source: Source, tmp_path: Path) -> None:
