@@ -6,6 +6,19 @@ Written to --out:
     train_data.txt   the seed's 400 training pairs, `<question>…<answer>…<end>`, one a line
     val_data.txt     its 100 validation pairs
     stats.json       counts, digest and versions, to compare with a later run
+
+The columns of medquad.csv, all text, "" for what is missing; rows in the seed's order:
+    Focus, CUI, SemanticType, SemanticGroup, Question, Answer   as in seed.csv
+    Source, Collection, File, URL         the document: GARD, 2_GARD_QA, 0000009.xml, its page
+    QuestionId, QuestionType              the question's `qid` (from a CSV, row-0 on) and `qtype`
+    Synonyms, AllCUIs                     of the document's focus, joined by "|"
+    LowerCaseSchema                       "1" in the four documents that the seed missed
+    FocusFixed                            Focus, three CDC documents' blank one filled in
+    QuestionClean, AnswerClean            what to learn from
+    Flags, Keep                           why not to, or `hpo`; "1" to keep, "0" to drop
+    Generic                               "1" for an answer that stands under many foci
+    GroupId, Split                        the topic group; where the row goes (`training.splits`)
+    SeedRow                               "train" or "valid" for the 400 and 100 of the seed's
 """
 
 import argparse
@@ -54,9 +67,11 @@ def prepare(source: Path | None, out: Path, url: str = URL) -> dict[str, Any]:
     Raises:
         DataError: the source is missing, damaged, or a download that is not MedQuAD.
     """
-    if source is None:
-        source = download(url, out / f"MedQuAD-{COMMIT[:7]}.zip", _check)
+    fetched = source is None
+    source = source or download(url, out / f"MedQuAD-{COMMIT[:7]}.zip", _check)
     table, digest = read_table(source)
+    if fetched and digest != DIGEST:  # a file of that name was there, and nobody vouched for it
+        raise DataError(f"{source} is not MedQuAD at {COMMIT[:7]}: delete it to fetch it again")
     if digest != DIGEST:
         logger.warning("%s differs from the pinned MedQuAD: figures will differ too", source)
     seed = table.loc[table["LowerCaseSchema"] == "", SEED_COLUMNS]

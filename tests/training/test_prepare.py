@@ -182,3 +182,17 @@ def test_a_download_is_used_when_it_is_medquad_and_refused_when_not(
             thread.join()
     assert (tmp_path / "medquad.csv").read_bytes() == (prepared / "medquad.csv").read_bytes()
     assert (tmp_path / "MedQuAD-577bd37.zip").read_bytes() == source.read_bytes()
+
+
+def test_a_file_with_the_downloads_name_is_not_trusted(source: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "MedQuAD-577bd37.zip"
+    cached.write_bytes(source.read_bytes())
+    with pytest.raises(DataError, match=f"{cached} is not MedQuAD at 577bd37: delete it"):
+        prepare(None, tmp_path, "http://127.0.0.1:9/never-asked")
+    assert list(tmp_path.iterdir()) == [cached]
+
+
+def test_every_column_is_documented(prepared: Path) -> None:
+    described = (module.__doc__ or "").split("The columns of medquad.csv")[1]
+    for column in read(prepared / "medquad.csv").columns:
+        assert re.search(rf"\b{column}\b", described), column
