@@ -114,6 +114,7 @@ def finetune(
         examples(read_pairs(data, column, value), tokenizer, plan, context_tokens)
         for value in (train, valid)
     )
+    origin = provenance(data / "medquad.csv")  # now: both may change before the run ends
     work = checkpoints_of(out)
     if not resume:
         shutil.rmtree(work, ignore_errors=True)
@@ -131,7 +132,7 @@ def finetune(
         "parameters": model.num_parameters(),
         "examples": {"train": len(train_set), "valid": len(valid_set)},
         "device": str(model.device),
-        **provenance(data / "medquad.csv"),
+        **origin,
         "log": trainer.state.log_history,
     }
     save_model(

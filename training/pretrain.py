@@ -34,6 +34,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     check_replaceable(out)
     torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     texts = documents(corpus)
+    origin = provenance(corpus)  # now: the code may change before the run ends
     tokenizer = train_tokenizer(iter(texts), plan.vocabulary_tokens, plan.context_tokens)
     held_out = plan.validation_blocks * plan.block_tokens
     ids = token_ids(texts, tokenizer, held_out + plan.blocks * plan.block_tokens)
@@ -61,7 +62,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     record = {
         "recipe": recipe.model_dump(),
         "heldout": figures,
-        **provenance(corpus),
+        **origin,
         "log": trainer.state.log_history,
     }
     save_model(
