@@ -38,7 +38,9 @@ def training_arguments(
         per_device_eval_batch_size=optimisation.batch_sequences,
         gradient_accumulation_steps=optimisation.accumulation_steps,
         optim="adamw_torch_fused",
+        use_cpu=not torch.accelerator.is_available(),  # else bf16 is refused on a CPU
         bf16=bfloat16_is_fast(),
+        torch_compile=optimisation.compiled,
         report_to="none",
         dataloader_pin_memory=torch.cuda.is_available(),
         **more,

@@ -117,13 +117,19 @@ def load(source: str, revision: str | None) -> Loaded:
 
 
 def _shared_span(pairs: Sequence[Pair], models: Sequence[Loaded]) -> list[Pair]:
-    """Cut answers beyond a context, so that every model is scored on the same bytes."""
+    """Cut answers beyond a context, so that every model is scored on the same bytes.
+
+    A question that fills a context alone is left out.
+    """
     for loaded in models:
         pairs = [
             pair._replace(answer=_within(pair.answer, loaded, len(prompt)))
             for pair in pairs
             for prompt in [encode_prompt(pair.question, loaded.tokenizer)]
+            if len(prompt) < loaded.context_tokens
         ]
+    if not pairs:
+        raise TrainingError("no question leaves room for an answer")
     return list(pairs)
 
 

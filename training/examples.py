@@ -51,9 +51,17 @@ def examples(
     plan: Finetuning,
     context_tokens: int,
 ) -> list[dict[str, list[int]]]:
-    """Return `input_ids` and `labels` for every pair that fits, or is made to."""
+    """Return `input_ids` and `labels` for every pair that fits, or is made to.
+
+    Raises:
+        DataError: none does.
+
+    """
     limit = min(plan.max_tokens, context_tokens)
-    found = (_fitting(pair, tokenizer, limit, cut=plan.too_long == "cut") for pair in pairs)
+    fitting = (_fitting(pair, tokenizer, limit, cut=plan.too_long == "cut") for pair in pairs)
+    found = [example for example in fitting if example]
+    if not found:
+        raise DataError(f"no question with a sentence of its answer fits in {limit} tokens")
     return [
         {
             "input_ids": example.ids,
@@ -62,7 +70,6 @@ def examples(
             else [IGNORED] * example.prompt_tokens + example.ids[example.prompt_tokens :],
         }
         for example in found
-        if example
     ]
 
 

@@ -32,6 +32,7 @@ from training.errors import TrainingError
 from training.examples import IGNORED, examples, read_pairs
 from training.finite import FiniteTrainer
 from training.interruption import Interruption
+from training.muon import optimizers
 from training.prompt import add_format
 from training.provenance import provenance
 from training.recipe import Recipe
@@ -236,6 +237,7 @@ def _trainer(
         # Pads by length, never by token: `<end>` keeps its label.
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
         callbacks=callbacks,
+        optimizers=optimizers(model, plan.optimisation),
     )
 
 

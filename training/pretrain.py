@@ -11,6 +11,7 @@ from training.arguments import training_arguments
 from training.corpus import Blocks, documents, token_ids, train_tokenizer
 from training.errors import TrainingError
 from training.finite import FiniteTrainer
+from training.muon import optimizers
 from training.provenance import provenance
 from training.recipe import Pretraining, Recipe
 from training.saving import check_replaceable, save_model
@@ -55,6 +56,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
         ),
         train_dataset=Blocks(ids[held_out:], plan.block_tokens, plan.context_tokens, recipe.seed),
         eval_dataset=Blocks(ids[:held_out], plan.block_tokens, plan.context_tokens, recipe.seed),
+        optimizers=optimizers(model, plan.optimisation),
     )
     last = get_last_checkpoint(str(work)) if work.is_dir() else None
     trainer.train(resume_from_checkpoint=last)

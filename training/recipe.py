@@ -16,9 +16,12 @@ class _Section(BaseModel):
 
 
 class Optimisation(_Section):
-    """AdamW and its schedule: linear warm-up, then a decay to zero."""
+    """AdamW, or Muon beside it, and the schedule: linear warm-up, then a decay to zero."""
 
     learning_rate: float = Field(gt=0)
+    muon_learning_rate: float | None = Field(
+        None, gt=0, description="For the matrices inside the layers; none: AdamW for all."
+    )
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
@@ -26,6 +29,9 @@ class Optimisation(_Section):
     max_gradient_norm: float = Field(gt=0)
     batch_sequences: int = Field(ge=1, description="Sequences in one forward pass.")
     accumulation_steps: int = Field(1, ge=1, description="Forward passes in one update.")
+    compiled: bool = Field(
+        False, description="torch.compile the model: faster after a minute; needs a C++ compiler."
+    )
 
 
 class Finetuning(_Section):

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.conftest import write_table
+from training.errors import TrainingError
 from training.evaluate import bits_per_byte, end_rate, evaluate, load
 from training.examples import Pair
 from training.prompt import encode_prompt, encode_text
@@ -71,3 +73,26 @@ def test_answers_beyond_the_context_are_scored_as_far_as_they_fit(pair: Path, da
     assert 0 < figures["answer_bytes"] < 2000
     assert figures["base"]["bits_per_byte"] > 0
     assert figures["pairs"] == 1
+
+
+def test_batches_keep_to_their_budget_and_change_no_figure(
+    pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load(str(pair / "fine-tuned"), None)
+    whole = bits_per_byte(loaded, PAIRS * 4, "one batch")
+    sizes = []
+    loaded.model.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].numel()))
+    monkeypatch.setattr("training.evaluate._BATCH_TOKENS", 100)
+    assert bits_per_byte(loaded, PAIRS * 4, "many batches") == pytest.approx(whole, rel=1e-4)
+    assert len(sizes) > 1
+    assert max(sizes) <= 100
+
+
+def test_a_question_that_fills_the_context_is_left_out(pair: Path, tmp_path: Path) -> None:
+    endless = {"why " * 200: "Because."}
+    data = write_table(tmp_path / "data", {"test_unseen": endless | {"Why?": "Because."}})
+    figures = evaluate(pair / "fine-tuned", str(pair / "base"), data)
+    assert (figures["pairs"], figures["answer_bytes"]) == (1, len("Because."))
+    write_table(data, {"test_unseen": endless})
+    with pytest.raises(TrainingError, match="no question leaves room"):
+        evaluate(pair / "fine-tuned", str(pair / "base"), data)

@@ -64,8 +64,17 @@ def test_cut_leaves_out_what_has_no_sentence_that_fits(tokenizer: PreTrainedToke
 
 def test_drop_leaves_out_what_is_too_long(tokenizer: PreTrainedTokenizerBase) -> None:
     length = len(tokenizer.encode(render(*LONG), add_special_tokens=False))
-    assert len(examples([LONG], tokenizer, plan(too_long="drop", max_tokens=length), 128)) == 1
-    assert not examples([LONG], tokenizer, plan(too_long="drop", max_tokens=length - 1), 128)
+    for limit, count in [(length, 2), (length - 1, 1)]:
+        dropping = plan(too_long="drop", max_tokens=limit)
+        assert len(examples([LONG, PAIR], tokenizer, dropping, 128)) == count
+
+
+@pytest.mark.parametrize("too_long", ["cut", "drop"])
+def test_a_limit_that_nothing_fits_is_named(
+    tokenizer: PreTrainedTokenizerBase, too_long: str
+) -> None:
+    with pytest.raises(DataError, match="fits in 8 tokens"):
+        examples([PAIR, LONG], tokenizer, plan(too_long=too_long, max_tokens=8), 128)
 
 
 def test_the_models_context_is_a_limit_too(tokenizer: PreTrainedTokenizerBase) -> None:

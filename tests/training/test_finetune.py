@@ -247,3 +247,24 @@ def test_a_table_without_columns_is_refused(pair: Path, tmp_path: Path) -> None:
     (tmp_path / "medquad.csv").write_text("Question,Answer\na,b\n")
     with pytest.raises(DataError, match="lacks the columns"):
         finetune(recipe(1), tmp_path, str(pair / "base"), tmp_path / "new")
+
+
+def test_the_seed_recipe_runs_on_the_seeds_rows(pair: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "seed"
+    arguments = ["finetune", "--recipe", "seed", "--epochs", "2", "--data", str(data)]
+    assert main([*arguments, "--base", str(pair / "base"), "--out", str(out)]) == 0
+    record = json.loads((out / "training.json").read_text())
+    assert record["recipe"]["finetuning"]["rows"] == "seed"
+    assert record["recipe"]["finetuning"]["epochs"] == 2
+    assert record["examples"] == {"train": 4, "valid": 4}
+    assert record["log"][-1]["epoch"] == 2
+    before, after = weights(pair / "base"), weights(out)
+    assert not torch.equal(before["transformer.wpe.weight"], after["transformer.wpe.weight"])
+
+
+def test_a_limit_that_nothing_fits_is_told(
+    pair: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["finetune", "--max-tokens", "8", "--data", str(data), "--base"]
+    assert main([*arguments, str(pair / "base"), "--out", str(tmp_path / "new")]) == 2
+    assert "fits in 8 tokens" in capsys.readouterr().err

@@ -67,16 +67,16 @@ def words(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
 
 
-def grams(text: str) -> set[int]:
+def grams(text: str) -> set[tuple[str, ...]]:
     listed = words(text).split()
-    return {hash(tuple(listed[start : start + 4])) for start in range(max(1, len(listed) - 3))}
+    return set(zip(*(listed[start:] for start in range(4)), strict=False)) or {tuple(listed)}
 
 
 def near_copies(tested: Iterable[str], trained: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of answers whose word 4-grams have a Jaccard index of 4/5 or more."""
     answers = sorted(set(tested))
     sizes = [len(grams(answer)) for answer in answers]
-    holders: dict[int, list[int]] = defaultdict(list)
+    holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for number, answer in enumerate(answers):
         for gram in grams(answer):
             holders[gram].append(number)
