@@ -1,8 +1,10 @@
 """`python -m app`: read the settings and serve."""
 
 import logging
+import os
 import signal
 import sys
+from types import FrameType
 
 import uvicorn
 from pydantic import ValidationError
@@ -15,7 +17,13 @@ logger = logging.getLogger("app")
 
 
 def main() -> int:
-    """Serve until told to stop; return 1 when the service could not start, 2 on bad settings."""
+    """Serve until told to stop.
+
+    Returns:
+        0 when told to stop, 1 when the service could not start or a model failed, 2 on bad
+        settings.
+
+    """
     try:
         settings = Settings()
     except ValidationError as error:
@@ -28,27 +36,42 @@ def main() -> int:
         logger.info("%s: %s", model, source.name)
     if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
         logger.warning("this is the demo pair: small models to try the service with")
-    failures: list[str] = []
-
-    def stop() -> None:
-        failures.append("start")
-        server.should_exit = True
-
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, on_failure=stop),
-            host=settings.host,
-            port=settings.port,
-            log_level=settings.log_level,
-            log_config=None,
-            timeout_graceful_shutdown=settings.drain_seconds,
-        )
-    )
+    server = _Server(settings)
     for stopping in (signal.SIGTERM, signal.SIGINT):
         # Uvicorn drains on a signal and then raises it again; stopping when told is no failure.
         signal.signal(stopping, lambda *_: None)
     server.run()
-    return 1 if failures or not server.started else 0
+    if server.failed:
+        logging.shutdown()
+        os._exit(1)  # a stuck inference thread would hold up any other exit for ever
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, stopped by a failure too, and not ready from the moment that it is told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.failed = False
+        self._app = create_app(settings, on_failure=self._fail)
+        super().__init__(
+            uvicorn.Config(
+                self._app,
+                host=settings.host,
+                port=settings.port,
+                log_level=settings.log_level,
+                log_config=None,
+                timeout_graceful_shutdown=settings.drain_seconds,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain."""
+        self._app.state.service.step = "draining"
+        super().handle_exit(sig, frame)
+
+    def _fail(self) -> None:
+        self.failed = True
+        self.should_exit = True
 
 
 def _configure_logging(level: str) -> None:

@@ -6,7 +6,7 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.detokenizing import AnswerText
@@ -28,8 +28,17 @@ class Answer:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    decoding: Decoding
     queue_seconds: float
     first_token_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Longest times from a question to the first token and to the end of its answer."""
+
+    queue_seconds: float
     total_seconds: float
 
 
@@ -40,7 +49,9 @@ class Answerer:
     model: ModelName
     engine: Engine
     prompt_format: PromptFormat
-    timeout_seconds: float
+    deadlines: Deadlines
+    no_repeat_ngram_size: int = 0
+    """Where a request does not say; see `Decoding`."""
 
     async def stream(self, question: str, decoding: Decoding) -> AsyncGenerator[str | Answer]:
         """Yield the answer's text in pieces, then the finished `Answer`.
@@ -48,22 +59,27 @@ class Answerer:
         Closing the generator cancels the answer.
 
         Raises:
-            DeadlineExceeded: the answer was not finished within `timeout_seconds`.
+            DeadlineExceeded: the answer was not begun or not finished in time.
             ServiceError: whatever the engine raises.
 
         """
+        if decoding.no_repeat_ngram_size is None:
+            decoding = replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
         tokenizer = self.engine.checkpoint.tokenizer
         prompt_ids = self.prompt_format.encode(question, tokenizer)
         text = AnswerText(tokenizer, self.prompt_format.stop)
         clock = asyncio.get_running_loop().time
         started = clock()
+        last_moment = started + self.deadlines.total_seconds
+        deadline = min(last_moment, started + self.deadlines.queue_seconds)
         pieces: list[str] = []
         first: Token | None = None
         first_token_seconds = 0.0
         completion_tokens = 0
         ended = False
         async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
-            while token := await _next_token(tokens, started + self.timeout_seconds):
+            while token := await _next_token(tokens, deadline):
+                deadline = last_moment
                 completion_tokens += 1
                 if first is None:
                     first, first_token_seconds = token, clock() - started
@@ -82,6 +98,7 @@ class Answerer:
             finish_reason="end" if ended else "length",
             prompt_tokens=len(prompt_ids),
             completion_tokens=completion_tokens,
+            decoding=decoding,
             queue_seconds=first.queue_seconds if first else 0.0,
             first_token_seconds=first_token_seconds,
             total_seconds=clock() - started,
@@ -115,4 +132,6 @@ async def _next_token(tokens: AsyncGenerator[Token], deadline: float) -> Token |
         async with asyncio.timeout_at(deadline):
             return await anext(tokens, None)
     except TimeoutError:
-        raise DeadlineExceeded("The answer took longer than this service allows.") from None
+        raise DeadlineExceeded(
+            "The answer was not begun, or not finished, in the time that this service allows."
+        ) from None

@@ -8,35 +8,24 @@ Closing the stream of a request cancels it and frees its place.
 import asyncio
 import logging
 import math
-import queue
 import time
 import uuid
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
-from transformers import ContinuousBatchingConfig, GenerationConfig
-from transformers.generation.continuous_batching import ContinuousBatchingManager
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
+from app.batching import Limits, guarded_manager
 from app.checkpoints import Checkpoint
 from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
-from app.sampling import Decoding, processor_list
+from app.sampling import Decoding
 
 logger = logging.getLogger(__name__)
 
-_PAGE_TOKENS = 256
 _LIVENESS_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one engine takes on."""
-
-    max_running: int
-    max_waiting: int
-    max_batch_tokens: int
+_MAX_RETRY_AFTER_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +50,7 @@ class Engine(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether the inference thread runs."""
+        """Whether the inference thread runs, and is not stuck."""
 
     @property
     def in_flight(self) -> int:
@@ -85,7 +74,10 @@ class BatchingEngine:
         self.limits = limits
         self.in_flight = 0
         """Requests admitted and not yet over."""
-        self._manager = _manager(checkpoint, limits)
+        self._manager = guarded_manager(checkpoint, limits)
+        self._warm = False
+        self._scoring = 0
+        self._mean_answer_seconds = 1.0
 
     def start(self) -> None:
         """Start the inference thread."""
@@ -93,12 +85,19 @@ class BatchingEngine:
 
     def stop(self) -> None:
         """Stop the inference thread at once; whatever it was making fails."""
-        self._manager.stop(block=True, timeout=10.0, hard_stop=True)
+        self._manager.stop(block=True, timeout=10.0 if self.alive else 0.1, hard_stop=True)
 
     @property
     def alive(self) -> bool:
-        """Whether the inference thread runs."""
-        return bool(self._manager.is_running())
+        """Whether the inference thread runs, and has taken a turn within `stall_seconds`.
+
+        A first step may build kernels, and a pause for `bits` is as long as its forward pass:
+        neither is a stall.
+        """
+        if not self._manager.is_running():
+            return False
+        turning = self._manager.seconds_since_turn() < self.limits.stall_seconds
+        return turning or not self._warm or self._scoring > 0
 
     async def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
         """Yield the answer's tokens as they are made; closing the generator cancels the request.
@@ -123,6 +122,7 @@ class BatchingEngine:
         request_id = uuid.uuid4().hex
         outputs: asyncio.Queue[GenerationOutput] = asyncio.Queue()
         finished = False
+        began = 0.0
         try:
             self._manager.register_result_handler(request_id, outputs.put_nowait)
             self._submit(request_id, prompt_ids, min(decoding.max_new_tokens, room), decoding)
@@ -132,9 +132,12 @@ class BatchingEngine:
                 finished = output.is_finished()
                 for token in _tokens(output, made, self._end_ids):
                     made += 1
+                    began = began or time.perf_counter()
                     yield token
         finally:
             self.in_flight -= 1
+            if began:
+                self._note(time.perf_counter() - began)
             self._manager.output_router.result_handlers.pop(request_id, None)
             if not finished:
                 self._manager.cancel_request(request_id)
@@ -156,21 +159,32 @@ class BatchingEngine:
                 f"Prompt and reference have {tokens} tokens; the model's context holds "
                 f"{self.checkpoint.context_tokens}."
             )
-        return await asyncio.to_thread(self._bits, prompt_ids, continuation_ids)
+        self._scoring += 1
+        try:
+            return await asyncio.to_thread(self._bits, prompt_ids, continuation_ids)
+        finally:
+            self._scoring -= 1
 
     @property
     def _end_ids(self) -> set[int]:
         return {self.checkpoint.tokenizer.eos_token_id}
 
     def _admit(self) -> None:
-        places = self.limits.max_running + self.limits.max_waiting
-        if self.in_flight >= places:
+        running, waiting = self.limits.max_running, self.limits.max_waiting
+        if self.in_flight >= running + waiting:
+            # When those who wait now have begun, at the pace of late: then places are free.
+            drained = self._mean_answer_seconds * max(1, waiting) / running
             raise QueueFull(
-                f"All {places} places are taken ({self.limits.max_running} answering, "
-                f"{self.limits.max_waiting} waiting).",
-                retry_after_seconds=1,
+                f"All {running + waiting} places are taken ({running} answering, "
+                f"{waiting} waiting).",
+                retry_after_seconds=min(_MAX_RETRY_AFTER_SECONDS, math.ceil(drained)),
             )
         self.in_flight += 1
+
+    def _note(self, answer_seconds: float) -> None:
+        """Remember how long a place was held: the mean forgets all but about the last ten."""
+        self._warm = True
+        self._mean_answer_seconds += 0.1 * (answer_seconds - self._mean_answer_seconds)
 
     def _submit(
         self, request_id: str, prompt_ids: list[int], max_new_tokens: int, decoding: Decoding
@@ -214,45 +228,6 @@ class BatchingEngine:
         targets = ids[0, len(prompt_ids) :]
         nats = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
         return float(nats) / math.log(2)
-
-
-class _Discarded(queue.Queue[Any]):
-    """Takes outputs that nobody waits for, and keeps none.
-
-    Upstream queues without bound whatever has no handler: the last tokens of each cancelled
-    request would stay there for as long as the server runs.
-    """
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        del item, block, timeout
-
-
-def _manager(checkpoint: Checkpoint, limits: Limits) -> ContinuousBatchingManager:
-    """Configure upstream so that every admitted request fits its memory, and results repeat."""
-    pages = math.ceil(checkpoint.context_tokens / _PAGE_TOKENS)
-    model: Any = checkpoint.model
-    manager: ContinuousBatchingManager = model.init_continuous_batching(
-        generation_config=GenerationConfig(
-            do_sample=False,  # the arg-max that `sampling` relies on
-            eos_token_id=checkpoint.tokenizer.eos_token_id,
-            pad_token_id=checkpoint.tokenizer.eos_token_id,
-        ),
-        continuous_batching_config=ContinuousBatchingConfig(
-            page_size=_PAGE_TOKENS,
-            # One block more than all running requests can ever fill: none is starved or evicted.
-            num_blocks=limits.max_running * pages + 1,
-            safety_margin=0.0,
-            max_batch_tokens=limits.max_batch_tokens,
-            max_requests_per_batch=limits.max_running,
-            allow_block_sharing=False,  # one user's prompt must not speed up another's
-            auto_switch_to_flash=False,
-            use_async_batching=False,
-            use_cuda_graph=False,
-        ),
-    )
-    manager.logit_processor = processor_list()
-    manager.output_router.output_queue = _Discarded()
-    return manager
 
 
 def _tokens(output: GenerationOutput, made: int, end_ids: set[int]) -> list[Token]:

@@ -10,10 +10,11 @@ from fastapi import FastAPI
 
 from app import __version__, errors
 from app.access import BodyLimit
-from app.answering import Answerer, ModelName
+from app.answering import Answerer, Deadlines, ModelName
 from app.api import answers, system
+from app.batching import Limits
 from app.checkpoints import Source, best_device, best_dtype, load, prompt_format
-from app.generation import BatchingEngine, Engine, Limits
+from app.generation import BatchingEngine, Engine
 from app.serving import RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
 
@@ -32,8 +33,8 @@ def create_app(
     Args:
         settings: every knob; nothing else is read from the environment.
         engines: both models, started; None loads them as the settings say.
-        on_failure: called once when the models cannot be loaded or warmed up, so that whoever
-            runs the server can stop it.
+        on_failure: called once when the models cannot be loaded or warmed up, or when one has
+            been dead or stuck for long, so that whoever runs the server can stop it.
 
     """
     service = Service(
@@ -97,13 +98,7 @@ async def _start(
             for engine in loaded.values():
                 engine.start()
             engines = loaded
-        found = prompt_format(engines["fine-tuned"].checkpoint)
-        await service.warm_up(
-            {
-                model: Answerer(model, engine, found, settings.request_timeout_seconds)
-                for model, engine in engines.items()
-            }
-        )
+        await service.warm_up(_answerers(settings, engines))
         logger.info("ready")
     except errors.CheckpointError as error:
         logger.error("cannot start: %s", error)
@@ -112,6 +107,22 @@ async def _start(
     if service.step != "ready":
         service.step = "failed"
         on_failure()
+        return
+    await service.watch(settings.failure_grace_seconds)
+    on_failure()
+
+
+def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer]:
+    found = prompt_format(engines["fine-tuned"].checkpoint)
+    deadlines = Deadlines(settings.queue_timeout_seconds, settings.request_timeout_seconds)
+    guards = {
+        "fine-tuned": settings.no_repeat_ngram_size,
+        "base": settings.base_no_repeat_ngram_size,
+    }
+    return {
+        model: Answerer(model, engine, found, deadlines, guards[model])
+        for model, engine in engines.items()
+    }
 
 
 def load_engines(
@@ -127,7 +138,12 @@ def load_engines(
         torch.set_num_threads(settings.cpu_threads)
     device = best_device(settings.device)
     dtype = best_dtype(settings.dtype, device)
-    limits = Limits(settings.max_running, settings.max_waiting, settings.max_batch_tokens)
+    limits = Limits(
+        settings.max_running,
+        settings.max_waiting,
+        settings.max_batch_tokens,
+        settings.stall_seconds,
+    )
     checkpoints = {model: load(source, device, dtype) for model, source in sources.items()}
     prompt_format(checkpoints["fine-tuned"])
     return {model: BatchingEngine(checkpoint, limits) for model, checkpoint in checkpoints.items()}

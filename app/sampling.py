@@ -1,8 +1,9 @@
-"""Each request of a batch decodes by its own settings: greedy, or sampled by temperature.
+"""Each request of a batch decodes by its own settings: greedy or sampled, repeating itself or not.
 
-Upstream's per-request warpers know no greedy request inside a sampled batch, and sort the whole
-vocabulary for every row. This one processor, put where upstream lets processors in, leaves greedy
-rows to the arg-max that follows and pins the token it drew on the others.
+Upstream's per-request warpers know no greedy request inside a sampled batch, sort the whole
+vocabulary for every row, and see no earlier tokens, so penalties are dropped. This one processor,
+put where upstream lets processors in, leaves greedy rows to the arg-max that follows and pins the
+token it drew on the others.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 from transformers.generation.continuous_batching.requests import FutureRequestState
 from transformers.generation.logits_process import (
+    NoRepeatNGramLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -24,12 +26,17 @@ from transformers.generation.logits_process import (
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How an answer is decoded. Temperature 0 is greedy: the same question, the same answer."""
+    """How an answer is decoded. Temperature 0 is greedy: the same question, the same answer.
+
+    No sequence of `no_repeat_ngram_size` tokens comes twice in an answer (Paulus et al. 2017);
+    0 lets the model repeat itself, None leaves it to the model's default.
+    """
 
     max_new_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    no_repeat_ngram_size: int | None = None
 
     @property
     def greedy(self) -> bool:
@@ -47,12 +54,12 @@ class Decoding:
 
 
 class RequestSampler(ContinuousBatchingLogitsProcessor):
-    """Draw the next token of every sampled request; let greedy ones pass."""
+    """Ban what would repeat; draw the next token of every sampled request, let greedy ones pass."""
 
     def __init__(self) -> None:
         self.supported_kwargs = {"decoding": Decoding}
         self.ignored_kwargs = ()
-        self._decodings: list[Decoding] = []
+        self._rows: list[tuple[Decoding, list[int]]] = []
 
     def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
         """Fill upstream's argument row, which carries nothing for us."""
@@ -62,15 +69,20 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):
         self, requests_with_new_token: list[FutureRequestState]
     ) -> torch.Tensor:
         """Remember whose rows come next; called by upstream right before each forward pass."""
-        self._decodings = [
-            request.state.logit_processor_kwargs["decoding"] for request in requests_with_new_token
+        self._rows = [
+            (request.state.logit_processor_kwargs["decoding"], request.state.generated_tokens)
+            for request in requests_with_new_token
         ]
-        return torch.zeros(len(self._decodings), dtype=torch.int32)
+        return torch.zeros(len(self._rows), dtype=torch.int32)
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
-        """Pin the drawn token of every sampled row of `scores`, shape [requests, vocabulary]."""
+        """Ban and pin tokens in the rows of `scores`, shape [requests, vocabulary]."""
         del tensor_arg
-        for row, decoding in enumerate(self._decodings):
+        for row, (decoding, made) in enumerate(self._rows):
+            if decoding.no_repeat_ngram_size:
+                guard = NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram_size)
+                history: Any = torch.tensor([made])  # its loops are Python: keep it on the CPU
+                scores[row : row + 1] = guard(history, scores[row : row + 1])
             if not decoding.greedy:
                 no_history: Any = None  # these warpers look at no earlier tokens
                 warped = decoding.warpers()(no_history, scores[row : row + 1])

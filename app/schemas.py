@@ -47,6 +47,11 @@ class DecodingFields(_Request):
     top_k: Annotated[int, Field(strict=True, ge=0)] = Field(
         0, description="Draw from this many likeliest tokens; 0 for all."
     )
+    no_repeat_ngram_size: Annotated[int, Field(strict=True, ge=0)] | None = Field(
+        None,
+        description="No sequence of so many tokens comes twice in the answer; 0 allows it. Left "
+        "out: each model's default, which is in `/info`.",
+    )
     stream: bool = Field(False, description="Answer with server-sent events.")
 
 
@@ -77,6 +82,16 @@ class Usage(BaseModel):
 
     prompt_tokens: int
     completion_tokens: int
+
+
+class DecodingUsed(BaseModel):
+    """How the answer was decoded, defaults filled in."""
+
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    no_repeat_ngram_size: int
 
 
 class Timing(BaseModel):
@@ -121,6 +136,7 @@ class AnswerFields(BaseModel):
         description="`end`: the model ended its answer. `length`: it was cut at the token limit."
     )
     usage: Usage
+    decoding: DecodingUsed
     timing: Timing
 
 
@@ -177,6 +193,9 @@ class ModelInfo(BaseModel):
     context_tokens: int
     device: str
     dtype: str
+    no_repeat_ngram_size: int = Field(
+        description="Default of the request field of that name; 0: the model may repeat itself."
+    )
 
 
 class Info(BaseModel):

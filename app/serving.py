@@ -21,6 +21,7 @@ Step = Literal["loading", "warming up", "ready", "draining", "failed"]
 
 _WARM_UP_QUESTION = "What is asthma?"
 _WARM_UP_TOKENS = 8
+_WATCH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,16 @@ class Service:
             *(answerer.answer(_WARM_UP_QUESTION, decoding) for answerer in answerers.values())
         )
         self.step = "ready"
+
+    async def watch(self, grace_seconds: float) -> None:
+        """Return once an inference thread has been dead or stuck for `grace_seconds` on end.
+
+        A stuck thread may come back within it, and the service with it.
+        """
+        clock = asyncio.get_running_loop().time
+        alive_at = clock()
+        while clock() - alive_at < grace_seconds:
+            await asyncio.sleep(_WATCH_SECONDS)
+            if self.alive:
+                alive_at = clock()
+        logger.error("an inference thread has been dead or stuck for %g s", grace_seconds)

@@ -73,11 +73,29 @@ class Settings(BaseSettings):
     max_batch_tokens: Positive = Field(
         512, description="Tokens in one forward pass; longer prompts are read in pieces."
     )
+    no_repeat_ngram_size: Annotated[int, Ge(0)] = Field(
+        0,
+        description="No sequence of so many tokens comes twice in the fine-tuned model's answers, "
+        "unless the request says otherwise. 0: it may repeat itself.",
+    )
+    base_no_repeat_ngram_size: Annotated[int, Ge(0)] = Field(
+        0, description="The same for the base model; off, so that the comparison is honest."
+    )
+    queue_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="Longest time from a question to the first token of its answer."
+    )
     request_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         120.0, description="Longest time from a question to the end of its answer."
     )
     drain_seconds: Annotated[int, Ge(0)] = Field(
         30, description="Time that running answers get to finish after SIGTERM."
+    )
+
+    stall_seconds: Annotated[float, Field(gt=0)] = Field(
+        4.0, description="A model that takes no step for so long is stuck: health turns red."
+    )
+    failure_grace_seconds: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="After so long with a dead or stuck model the process exits with 1."
     )
 
     @model_validator(mode="after")

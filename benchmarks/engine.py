@@ -18,8 +18,9 @@ import torch
 import transformers
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
+from app.batching import Limits
 from app.checkpoints import Checkpoint, best_device
-from app.generation import BatchingEngine, Limits
+from app.generation import BatchingEngine
 from app.sampling import Decoding
 
 _PROMPT_TOKENS = 24

@@ -19,6 +19,7 @@ from app.schemas import (
     AnswerResponse,
     CompareRequest,
     CompareResponse,
+    DecodingUsed,
     Problem,
     ScoresBody,
     SideAnswer,
@@ -68,7 +69,9 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
     max_new_tokens = body.max_new_tokens or limits.default_new_tokens
     if max_new_tokens > limits.max_new_tokens:
         raise InvalidField("max_new_tokens", f"must be at most {limits.max_new_tokens}")
-    return Decoding(max_new_tokens, body.temperature, body.top_p, body.top_k)
+    return Decoding(
+        max_new_tokens, body.temperature, body.top_p, body.top_k, body.no_repeat_ngram_size
+    )
 
 
 async def _respond(
@@ -123,6 +126,7 @@ def _fields(answer: Answer) -> dict[str, Any]:
         "usage": Usage(
             prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
         ),
+        "decoding": DecodingUsed(**asdict(answer.decoding)),
         "timing": Timing(
             queue_ms=_milliseconds(answer.queue_seconds),
             first_token_ms=_milliseconds(answer.first_token_seconds),

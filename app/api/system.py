@@ -16,7 +16,7 @@ router = APIRouter(tags=["system"])
 
 @router.get("/healthz", responses={503: {"model": Status}})
 async def healthz(service: ServiceDependency, response: Response) -> Status:
-    """Whether the process lives: 503 once an inference thread has died."""
+    """Whether the process lives: 503 once an inference thread has died or is stuck."""
     if service.alive and service.step != "failed":
         return Status(status="alive")
     response.status_code = 503
@@ -59,4 +59,5 @@ def _model(answerer: Answerer) -> ModelInfo:
         context_tokens=checkpoint.context_tokens,
         device=str(checkpoint.model.device),
         dtype=str(checkpoint.model.dtype).removeprefix("torch."),
+        no_repeat_ngram_size=answerer.no_repeat_ngram_size,
     )

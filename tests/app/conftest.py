@@ -14,9 +14,10 @@ import httpx
 import pytest
 import torch
 
-from app.answering import Answerer, ModelName
+from app.answering import Answerer, Deadlines, ModelName
+from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load, prompt_format
-from app.generation import BatchingEngine, Limits, Token
+from app.generation import BatchingEngine, Token
 from app.prompting import PromptFormat
 from app.sampling import Decoding
 
@@ -99,15 +100,18 @@ def answerer(tiny_format: PromptFormat) -> Callable[..., Answerer]:
     def build(
         engine: FakeEngine, model: ModelName = "fine-tuned", timeout_seconds: float = 5.0
     ) -> Answerer:
-        return Answerer(model, engine, tiny_format, timeout_seconds)
+        return Answerer(model, engine, tiny_format, Deadlines(timeout_seconds, timeout_seconds))
 
     return build
 
 
-class Server:
-    """A real `python -m app` on a loopback port."""
+_RUN_APP = "import runpy; runpy.run_module('app', run_name='__main__')"
 
-    def __init__(self, **environment: str) -> None:
+
+class Server:
+    """A real `python -m app` on a loopback port; `prelude` is Python that runs in it before."""
+
+    def __init__(self, prelude: str = "", **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -116,7 +120,7 @@ class Server:
         log, self._log = tempfile.mkstemp(suffix=".log")
         clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app"],
+            [sys.executable, "-c", f"{prelude}\n{_RUN_APP}"],
             cwd=ROOT,
             env=clean
             | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.answering import Answer, Answerer
+from app.answering import Answer, Answerer, Deadlines
 from app.checkpoints import Checkpoint
 from app.errors import DeadlineExceeded, GenerationFailed
 from app.generation import BatchingEngine
@@ -68,6 +68,32 @@ async def test_the_deadline_ends_the_answer(answerer: Build, fine_tuned: Checkpo
     assert engine.in_flight == 0
 
 
+async def test_the_queue_has_its_own_deadline(
+    fine_tuned: Checkpoint, tiny_format: PromptFormat
+) -> None:
+    engine = FakeEngine(fine_tuned, "slow at first, then quick", seconds_per_token=0.3)
+    impatient = Answerer("fine-tuned", engine, tiny_format, Deadlines(0.1, 60.0))
+    with pytest.raises(DeadlineExceeded):
+        await impatient.answer("?", LONG)
+    engine.seconds_per_token = 0.03
+    answer = await Answerer("fine-tuned", engine, tiny_format, Deadlines(0.1, 60.0)).answer(
+        "?", LONG
+    )
+    assert answer.text == "slow at first, then quick"
+
+
+async def test_the_models_own_guard_fills_what_the_request_leaves_out(
+    fine_tuned: Checkpoint, tiny_format: PromptFormat
+) -> None:
+    engine = FakeEngine(fine_tuned, "x")
+    guarded = Answerer("fine-tuned", engine, tiny_format, Deadlines(5, 5), no_repeat_ngram_size=6)
+    used = [
+        (await guarded.answer("?", Decoding(5, no_repeat_ngram_size=asked))).decoding
+        for asked in (None, 0, 3)
+    ]
+    assert [decoding.no_repeat_ngram_size for decoding in used] == [6, 0, 3]
+
+
 async def test_an_engine_that_fails(answerer: Build, fine_tuned: Checkpoint) -> None:
     engine = FakeEngine(fine_tuned, "Asthma", error=GenerationFailed("it failed"))
     with pytest.raises(GenerationFailed):
@@ -98,7 +124,7 @@ async def test_bits_per_byte_counts_bytes(answerer: Build, fine_tuned: Checkpoin
 async def test_the_same_question_has_the_same_answer(
     engine: BatchingEngine, tiny_format: PromptFormat
 ) -> None:
-    one = Answerer("fine-tuned", engine, tiny_format, 30.0)
+    one = Answerer("fine-tuned", engine, tiny_format, Deadlines(30.0, 30.0))
     answers = [await one.answer("What is asthma?", Decoding(10)) for _ in range(2)]
     together = await asyncio.gather(
         *(one.answer("What is asthma?", Decoding(10)) for _ in range(3))

@@ -33,7 +33,8 @@ def test_answer(server: Server) -> None:
     assert response.status_code == 200
     body = response.json()
     assert set(body) == {
-        "id", "model", "question", "answer", "finish_reason", "usage", "timing", "disclaimer",
+        "id", "model", "question", "answer", "finish_reason", "usage", "decoding", "timing",
+        "disclaimer",
     }  # fmt: skip
     assert body["model"] == "fine-tuned"
     assert body["question"] == QUESTION
@@ -68,7 +69,7 @@ def test_compare(server: Server) -> None:
     body = _post(server, "/compare", {"question": QUESTION}).json()
     assert set(body) == {"id", "question", "fine_tuned", "base", "disclaimer"}
     for side in ("fine_tuned", "base"):
-        assert set(body[side]) == {"answer", "finish_reason", "usage", "timing"}
+        assert set(body[side]) == {"answer", "finish_reason", "usage", "decoding", "timing"}
     single = {
         side: _post(server, "/answer", {"question": QUESTION, "model": model}).json()["answer"]
         for side, model in (("fine_tuned", "fine-tuned"), ("base", "base"))
@@ -212,7 +213,7 @@ def test_clients_that_leave_free_their_places(server: Server, path: str, stream:
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     )
-    for _ in range(20):
+    for _ in range(50):  # 200 over the four cases
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
             client.sendall(request.encode())
             time.sleep(0.01)

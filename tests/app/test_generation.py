@@ -2,16 +2,20 @@
 
 import asyncio
 import math
+import threading
 from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import GenerationConfig
 
+from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load
 from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
-from app.generation import BatchingEngine, Limits, Token
+from app.generation import BatchingEngine, Token
 from app.sampling import Decoding
 from tests.conftest import CONTEXT_TOKENS
 
@@ -68,6 +72,24 @@ async def test_sampling_narrowed_to_one_token_is_greedy(engine: BatchingEngine) 
 async def test_sampling_varies(engine: BatchingEngine) -> None:
     answers = await asyncio.gather(*(_ids(engine, PROMPTS[0], temperature=2.0) for _ in range(4)))
     assert len({tuple(answer) for answer in answers}) > 1
+
+
+async def test_nothing_comes_twice_under_the_guard(engine: BatchingEngine) -> None:
+    free, guarded, neighbour = await asyncio.gather(
+        _generate(engine, PROMPTS[0], Decoding(60)),
+        _generate(engine, PROMPTS[0], Decoding(60, no_repeat_ngram_size=2)),
+        _generate(engine, PROMPTS[1], Decoding(60, temperature=0.3, no_repeat_ngram_size=2)),
+    )
+
+    def pairs(tokens: list[Token]) -> list[tuple[int, int]]:
+        ids = [token.id for token in tokens]
+        return list(pairwise(ids))
+
+    assert len(set(pairs(free))) < len(pairs(free)), "the tiny model does repeat itself"
+    for tokens in (guarded, neighbour):
+        assert len(tokens) == 60
+        assert len(set(pairs(tokens))) == len(pairs(tokens))
+    assert [token.id for token in free[:12]] == _reference(engine.checkpoint, PROMPTS[0])
 
 
 async def test_last_token_says_how_the_answer_ended(engine: BatchingEngine) -> None:
@@ -143,6 +165,78 @@ async def test_a_dying_thread_fails_its_answers(
     assert not engine.alive
     with pytest.raises(NotReady):
         await _generate(engine, [5], Decoding(max_new_tokens=1))
+
+
+async def test_a_step_without_memory_fails_its_answers_and_no_others(
+    engine: BatchingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, left = engine.checkpoint.model.forward, [1]
+
+    def short_of_memory(*arguments: Any, **named: Any) -> Any:
+        if left:
+            left.pop()
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return forward(*arguments, **named)
+
+    async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:
+        await anext(tokens)
+        monkeypatch.setattr(engine.checkpoint.model, "forward", short_of_memory)
+        with pytest.raises(GenerationFailed) as caught:
+            async for _ in tokens:
+                pass
+    assert "GiB" not in str(caught.value)
+    assert engine.alive
+    assert engine.in_flight == 0
+    assert await _ids(engine, PROMPTS[0]) == _reference(engine.checkpoint, PROMPTS[0])
+
+
+async def test_a_stuck_thread_fails_its_answers_and_may_come_back(
+    pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
+    engine = BatchingEngine(checkpoint, Limits(4, 2, 64, stall_seconds=0.5))
+    engine.start()
+    forward, stuck = checkpoint.model.forward, threading.Event()
+
+    def wait(*arguments: Any, **named: Any) -> Any:
+        stuck.wait()
+        return forward(*arguments, **named)
+
+    try:
+        expected = await _ids(engine, PROMPTS[0])
+        async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:
+            await anext(tokens)
+            monkeypatch.setattr(checkpoint.model, "forward", wait)
+            with pytest.raises(GenerationFailed):
+                async for _ in tokens:
+                    pass
+        assert not engine.alive
+        stuck.set()
+        assert await _ids(engine, PROMPTS[0]) == expected
+        assert engine.alive
+    finally:
+        stuck.set()
+        engine.stop()
+
+
+async def test_retry_after_follows_the_pace_of_late(engine: BatchingEngine) -> None:
+    async def refusal() -> int:
+        running = [
+            asyncio.create_task(_generate(engine, [5, 6], Decoding(max_new_tokens=100)))
+            for _ in range(6)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull) as caught:
+            await _generate(engine, [5], Decoding(max_new_tokens=1))
+        await asyncio.gather(*running)
+        return caught.value.retry_after_seconds
+
+    for _ in range(100):
+        engine._note(30.0)
+    assert await refusal() == 15  # two wait for four places of 30 s
+    for _ in range(100):
+        engine._note(0.1)
+    assert await refusal() == 1
 
 
 async def test_bits_are_the_information_in_the_continuation(engine: BatchingEngine) -> None:

@@ -1,0 +1,99 @@
+"""Transformers' continuous batching, configured for serving and guarded where it would fall over.
+
+Knows nothing about requests' meaning. Upstream's generation thread dies of any exception; here one
+that ran out of memory fails the answers it was making and turns on.
+"""
+
+import logging
+import math
+import queue
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig
+from transformers.generation.continuous_batching import ContinuousBatchingManager
+from transformers.generation.continuous_batching.continuous_api import ContinuousBatchProcessor
+
+from app.checkpoints import Checkpoint
+from app.sampling import processor_list
+
+logger = logging.getLogger(__name__)
+
+_PAGE_TOKENS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one engine takes on, and how long its thread may go without a turn."""
+
+    max_running: int
+    max_waiting: int
+    max_batch_tokens: int
+    stall_seconds: float = 4.0
+
+
+class GuardedManager(ContinuousBatchingManager):
+    """Upstream's manager, whose thread survives a step without memory and shows that it turns."""
+
+    last_turn = 0.0
+    """When the thread last began a step or looked for work, on the monotonic clock."""
+
+    def seconds_since_turn(self) -> float:
+        """How long the thread has been in its present step; idle, it turns every 0.1 s."""
+        return time.monotonic() - self.last_turn
+
+    def _generation_loop_body(
+        self, batch_processor: ContinuousBatchProcessor, bootstrapping: bool
+    ) -> bool:
+        self.last_turn = time.monotonic()
+        try:
+            return bool(super()._generation_loop_body(batch_processor, bootstrapping))
+        except torch.OutOfMemoryError as error:
+            logger.error("a step ran out of memory; its answers fail: %s", error)
+            scheduler = batch_processor.scheduler
+            for state in list(scheduler.active_requests.values()):
+                batch_processor._handle_request_error(error, state)
+                scheduler.finish_request(state.request_id)
+            return True
+
+
+class _Discarded(queue.Queue[Any]):
+    """Takes outputs that nobody waits for, and keeps none.
+
+    Upstream queues without bound whatever has no handler: the last tokens of each cancelled
+    request would stay there for as long as the server runs.
+    """
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        del item, block, timeout
+
+
+def guarded_manager(checkpoint: Checkpoint, limits: Limits) -> GuardedManager:
+    """Configure upstream so that every admitted request fits its memory, and results repeat."""
+    pages = math.ceil(checkpoint.context_tokens / _PAGE_TOKENS)
+    model: Any = checkpoint.model
+    manager = GuardedManager(
+        model,
+        GenerationConfig(
+            do_sample=False,  # the arg-max that `sampling` relies on
+            eos_token_id=checkpoint.tokenizer.eos_token_id,
+            pad_token_id=checkpoint.tokenizer.eos_token_id,
+        ),
+        ContinuousBatchingConfig(
+            page_size=_PAGE_TOKENS,
+            # One block more than all running requests can ever fill: none is starved or evicted.
+            num_blocks=limits.max_running * pages + 1,
+            safety_margin=0.0,
+            max_batch_tokens=limits.max_batch_tokens,
+            max_requests_per_batch=limits.max_running,
+            allow_block_sharing=False,  # one user's prompt must not speed up another's
+            auto_switch_to_flash=False,
+            use_async_batching=False,
+            use_cuda_graph=False,
+        ),
+    )
+    manager.logit_processor = processor_list()
+    manager.output_router.output_queue = _Discarded()
+    return manager
