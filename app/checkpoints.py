@@ -22,6 +22,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from app.devices import faster_dtype
 from app.errors import CheckpointError
 from app.prompting import PromptFormat
 
@@ -59,34 +60,10 @@ class Checkpoint:
         return int(self.model.num_parameters())
 
 
-def best_device(wanted: str) -> torch.device:
-    """Return the device named, or for `auto` CUDA, else MPS, else the CPU.
-
-    Raises:
-        CheckpointError: the name is no device, or this machine has none of that kind.
-
-    """
-    if wanted != "auto":
-        try:
-            torch.empty(0, device=wanted)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"device {wanted!r} cannot be used: {reason}") from error
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def best_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """Return the dtype named, or for `auto` bfloat16 on CUDA and float32 elsewhere."""
-    name = wanted if wanted != "auto" else "bfloat16" if device.type == "cuda" else "float32"
-    dtype: torch.dtype = getattr(torch, name)
-    return dtype
-
-
-def load(source: Source, device: torch.device, dtype: torch.dtype) -> Checkpoint:
+def load(source: Source, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
     """Load a model from a directory, or from the hub or its local cache.
+
+    Without a dtype it is the faster of float32 and bfloat16 on this CPU.
 
     Raises:
         CheckpointError: it is not there, or it must not be served; the message names the reason.
@@ -103,7 +80,7 @@ def load(source: Source, device: torch.device, dtype: torch.dtype) -> Checkpoint
         source.name,
         revision or "local",
         checkpoint.parameters / 1e6,
-        str(dtype).removeprefix("torch."),
+        str(checkpoint.model.dtype).removeprefix("torch."),
         device,
     )
     return checkpoint
@@ -157,7 +134,11 @@ def _locate(source: Source) -> tuple[Path, str | None]:
 
 
 def _read(
-    directory: Path, device: torch.device, dtype: torch.dtype, name: str, revision: str | None
+    directory: Path,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    name: str,
+    revision: str | None,
 ) -> Checkpoint:
     if not (directory / "config.json").is_file():
         raise CheckpointError("no config.json, so this is not a model directory")
@@ -174,7 +155,7 @@ def _read(
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
             config=config,
-            dtype=dtype,
+            dtype=dtype or torch.float32,
             attn_implementation="sdpa",
             use_safetensors=True,
             output_loading_info=True,
@@ -185,7 +166,10 @@ def _read(
     for kind in ("missing", "mismatched"):
         if keys := report[f"{kind}_keys"]:
             raise CheckpointError(f"its weights have {kind} keys: {sorted(keys)}")
-    return Checkpoint(name, revision, model.to(device).eval(), tokenizer)
+    model = model.to(device).eval()
+    if dtype is None:
+        model = model.to(faster_dtype(model))
+    return Checkpoint(name, revision, model, tokenizer)
 
 
 def _check_vocabulary(checkpoint: Checkpoint) -> None:

@@ -13,7 +13,8 @@ from app.access import BodyLimit
 from app.answering import Answerer, Deadlines, ModelName
 from app.api import answers, system
 from app.batching import Limits
-from app.checkpoints import Source, best_device, best_dtype, load, prompt_format
+from app.checkpoints import Source, load, prompt_format
+from app.devices import best_device, best_dtype, cpu_threads
 from app.generation import BatchingEngine, Engine
 from app.serving import RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
@@ -134,8 +135,7 @@ def load_engines(
         CheckpointError: a model must not be served; names it and the reason.
 
     """
-    if settings.cpu_threads:
-        torch.set_num_threads(settings.cpu_threads)
+    torch.set_num_threads(settings.cpu_threads or cpu_threads())
     device = best_device(settings.device)
     dtype = best_dtype(settings.dtype, device)
     limits = Limits(

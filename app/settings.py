@@ -50,10 +50,13 @@ class Settings(BaseSettings):
         "auto", description="`cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is."
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32."
+        "auto",
+        description="Number format of the weights. `auto`: bfloat16 on CUDA; on a CPU the faster "
+        "of float32 and bfloat16, tried at the start; else float32.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
-        0, description="Threads for CPU arithmetic. 0: PyTorch's own choice."
+        0,
+        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota.",
     )
 
     max_question_characters: Positive = Field(

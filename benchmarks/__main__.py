@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from benchmarks import engine
+from benchmarks import engine, serving
 
-BENCHMARKS = {"engine": engine}
+BENCHMARKS = {"engine": engine, "serving": serving}
 
 
 def main() -> int:

@@ -19,7 +19,8 @@ import transformers
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 from app.batching import Limits
-from app.checkpoints import Checkpoint, best_device
+from app.checkpoints import Checkpoint
+from app.devices import best_device
 from app.generation import BatchingEngine
 from app.sampling import Decoding
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from app.checkpoints import Source, best_device, best_dtype, load, prompt_format
+from app.checkpoints import Source, load, prompt_format
 from app.errors import CheckpointError
 from tests.app.conftest import ROOT
 from tests.conftest import edit_json
@@ -96,15 +96,6 @@ def test_broken_directories_are_named(
 def test_neither_directory_nor_hub_id(name: str) -> None:
     with pytest.raises(CheckpointError, match="no such model directory"):
         load(Source(name), CPU, torch.float32)
-
-
-def test_device_and_dtype() -> None:
-    assert best_device("cpu") == CPU
-    assert best_dtype("auto", CPU) == torch.float32
-    assert best_dtype("auto", torch.device("cuda")) == torch.bfloat16
-    assert best_dtype("bfloat16", CPU) == torch.bfloat16
-    with pytest.raises(CheckpointError, match="gpu9"):
-        best_device("gpu9")
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

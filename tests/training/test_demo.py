@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from app.checkpoints import Source, best_device, load, prompt_format
+from app.checkpoints import Source, load, prompt_format
+from app.devices import best_device
 from tests.conftest import SENTENCES
 from training.__main__ import main
 

@@ -1,0 +1,54 @@
+"""The baseline server: what a tutorial builds, one `generate()` in fp32 for each request.
+
+`uvicorn benchmarks.naive:app` with NAIVE_MODEL naming a model directory. FastAPI runs the sync
+endpoint in its thread pool, so concurrent requests compete for the same cores.
+"""
+
+import os
+from functools import cache
+from typing import Any
+
+import torch
+from fastapi import FastAPI
+from pydantic import BaseModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+app = FastAPI()
+
+
+class Question(BaseModel):
+    """A question, and how long its answer may be."""
+
+    question: str
+    max_new_tokens: int
+
+
+@cache
+def _loaded() -> tuple[Any, Any]:
+    directory = os.environ["NAIVE_MODEL"]
+    model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(device).eval(), AutoTokenizer.from_pretrained(directory)
+
+
+@app.get("/readyz")
+def ready() -> str:
+    """Load the model; answer once it is there."""
+    _loaded()
+    return "ready"
+
+
+@app.post("/answer")
+def answer(body: Question) -> dict[str, Any]:
+    """Answer by `generate()`."""
+    model, tokenizer = _loaded()
+    prompt = f"<question>{body.question}<answer>"
+    inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
+    output = model.generate(
+        **inputs, max_new_tokens=body.max_new_tokens, do_sample=False, pad_token_id=0
+    )
+    ids = output[0, inputs["input_ids"].shape[1] :]
+    return {
+        "answer": tokenizer.decode(ids, skip_special_tokens=True),
+        "usage": {"completion_tokens": len(ids)},
+    }

@@ -1,0 +1,95 @@
+"""Servers to measure: real processes on loopback, over a random GPT-2 of 124M parameters.
+
+Random weights cost exactly what trained ones cost; the end token's embedding is zero, so that it is
+never the likeliest and every answer has its full length.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import torch
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+from app.settings import DEMO
+
+_START_SECONDS = 180
+
+
+@contextmanager
+def random_gpt2() -> Iterator[Path]:
+    """Write a random GPT-2 with the demo pair's tokenizer to a directory, for as long as needed."""
+    tokenizer = AutoTokenizer.from_pretrained(DEMO / "fine-tuned")
+    torch.manual_seed(17)
+    model: Any = GPT2LMHeadModel(
+        GPT2Config(
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tokenizer.eos_token_id] = 0.0
+    with tempfile.TemporaryDirectory() as directory:
+        model.save_pretrained(directory)
+        tokenizer.save_pretrained(directory)
+        yield Path(directory)
+
+
+@contextmanager
+def ours(model: Path, **settings: str) -> Iterator[httpx.URL]:
+    """Serve `model` as both sides by `python -m app`."""
+    named = {f"MEDQA_{name.upper()}": value for name, value in settings.items()}
+    with _process(
+        [sys.executable, "-m", "app"],
+        {"MEDQA_FINE_TUNED_MODEL": str(model), "MEDQA_BASE_MODEL": str(model)} | named,
+    ) as url:
+        yield url
+
+
+@contextmanager
+def naive(model: Path) -> Iterator[httpx.URL]:
+    """Serve `model` by `benchmarks.naive`."""
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.naive:app", "--log-level", "warning"]
+    with _process(command, {"NAIVE_MODEL": str(model)}) as url:
+        yield url
+
+
+@contextmanager
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[httpx.URL]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = httpx.URL(f"http://127.0.0.1:{port}")
+    environment |= {"MEDQA_PORT": str(port), "UVICORN_PORT": str(port)}
+    process = subprocess.Popen(
+        command, env=os.environ | {"MEDQA_LOG_LEVEL": "warning"} | environment
+    )
+    try:
+        _wait_until_ready(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _wait_until_ready(url: httpx.URL, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        try:
+            if httpx.get(url.join("/readyz"), timeout=_START_SECONDS).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError("the server was not ready in time")

@@ -1,0 +1,158 @@
+"""Our server against a naive FastAPI app: many clients, and one alone against `generate()`.
+
+Each client posts its next question when it has its answer. Rounds are interleaved; the medians of
+their throughputs and the 95th percentile of all their latencies are shown. One client alone is
+compared with `generate()` called in this process, without HTTP.
+"""
+
+import argparse
+import asyncio
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import httpx
+import numpy as np
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from benchmarks.servers import naive, ours, random_gpt2
+
+_QUESTION = "What are the symptoms of asthma, and how is it treated in children? ({})"
+
+
+class Round(NamedTuple):
+    """What one round of requests gave."""
+
+    tokens_per_second: float
+    latencies: list[float]
+    """Seconds from sending a question to having its answer."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmark's options."""
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--new-tokens", type=int, default=64)
+    parser.add_argument("--requests", type=int, default=2, help="of each client, in each round")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--dtype", nargs="+", default=["auto", "float32"], help="of our server")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print throughput and latency of each server, and the ratios."""
+    with random_gpt2() as model, ExitStack() as servers:
+        urls = {"naive FastAPI, fp32": servers.enter_context(naive(model))}
+        for dtype in arguments.dtype:
+            urls[f"ours, {dtype}"] = servers.enter_context(ours(model, dtype=dtype))
+        dtypes = {name: _dtype(url) for name, url in urls.items()}
+        print(
+            f"GPT-2 124M (random weights), {torch.get_num_threads()} threads, "
+            f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
+            f"transformers {transformers.__version__}; {arguments.new_tokens} new tokens, "
+            f"median of {arguments.repeats}\n"
+        )
+        _many(arguments, urls, dtypes)
+        _alone(arguments, urls, model)
+    return 0
+
+
+def _many(
+    arguments: argparse.Namespace, urls: dict[str, httpx.URL], dtypes: dict[str, str]
+) -> None:
+    rounds = _interleaved(
+        {
+            name: lambda url=url: _round(
+                url, arguments.clients, arguments.requests, arguments.new_tokens
+            )
+            for name, url in urls.items()
+        },
+        arguments.repeats,
+    )
+    speeds = {
+        name: statistics.median(each.tokens_per_second for each in made)
+        for name, made in rounds.items()
+    }
+    baseline = next(iter(speeds.values()))
+    print(f"| {arguments.clients} clients | dtype | tokens/s | ÷ naive | p50 s | p95 s |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, made in rounds.items():
+        latencies = np.concatenate([each.latencies for each in made])
+        print(
+            f"| {name} | {dtypes[name]} | {speeds[name]:.1f} | {speeds[name] / baseline:.2f} × "
+            f"| {np.percentile(latencies, 50):.2f} | {np.percentile(latencies, 95):.2f} |",
+            flush=True,
+        )
+
+
+def _alone(arguments: argparse.Namespace, urls: dict[str, httpx.URL], model: Any) -> None:
+    loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    inputs = AutoTokenizer.from_pretrained(model)(_QUESTION.format(0), return_tensors="pt")
+
+    def in_process() -> Round:
+        started = time.perf_counter()
+        loaded.generate(
+            **inputs, max_new_tokens=arguments.new_tokens, do_sample=False, pad_token_id=0
+        )
+        return Round(arguments.new_tokens / (time.perf_counter() - started), [])
+
+    cases: dict[str, Callable[[], Round]] = {"generate() in process, fp32": in_process}
+    for name, url in urls.items():
+        cases[name] = lambda url=url: _round(url, 1, 1, arguments.new_tokens)
+    rounds = _interleaved(cases, arguments.repeats)
+    speeds = {
+        name: statistics.median(each.tokens_per_second for each in made)
+        for name, made in rounds.items()
+    }
+    baseline = next(iter(speeds.values()))
+    print("\n| one client | tokens/s | ÷ generate() |")
+    print("| --- | --- | --- |")
+    for name, speed in speeds.items():
+        print(f"| {name} | {speed:.1f} | {speed / baseline:.2f} × |", flush=True)
+
+
+def _interleaved(cases: dict[str, Callable[[], Round]], repeats: int) -> dict[str, list[Round]]:
+    """Return each case's rounds, after one unmeasured round of each."""
+    rounds: dict[str, list[Round]] = {name: [] for name in cases}
+    for repeat in range(repeats + 1):
+        for name, case in cases.items():
+            made = case()
+            if repeat:
+                rounds[name].append(made)
+    return rounds
+
+
+def _round(url: httpx.URL, clients: int, requests: int, new_tokens: int) -> Round:
+    return asyncio.run(_ask(url, clients, requests, new_tokens))
+
+
+async def _ask(url: httpx.URL, clients: int, requests: int, new_tokens: int) -> Round:
+    latencies: list[float] = []
+
+    async def client(number: int) -> int:
+        tokens = 0
+        for turn in range(requests):
+            body = {
+                "question": _QUESTION.format(number * requests + turn),
+                "max_new_tokens": new_tokens,
+            }
+            started = time.perf_counter()
+            response = await http.post("/answer", json=body)
+            response.raise_for_status()
+            latencies.append(time.perf_counter() - started)
+            tokens += response.json()["usage"]["completion_tokens"]
+        return tokens
+
+    limits = httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(base_url=url, timeout=600, limits=limits) as http:
+        started = time.perf_counter()
+        tokens = sum(await asyncio.gather(*(client(number) for number in range(clients))))
+        return Round(tokens / (time.perf_counter() - started), latencies)
+
+
+def _dtype(url: httpx.URL) -> str:
+    info = httpx.get(url.join("/info"))
+    return str(info.json()["models"][0]["dtype"]) if info.status_code == 200 else "float32"
