@@ -23,6 +23,8 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+_LEAST_TEMPERATURE = 1e-5  # dividing by less overflows float32, and the likeliest token wins anyway
+
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -41,7 +43,7 @@ class Decoding:
     @property
     def greedy(self) -> bool:
         """Whether each token is simply the likeliest one."""
-        return self.temperature == 0.0
+        return self.temperature < _LEAST_TEMPERATURE
 
     def warpers(self) -> LogitsProcessorList:
         """Return the processors that shape the distribution before a token is drawn."""

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Response
 from app import __version__
 from app.answering import Answerer
 from app.api.dependencies import ServiceDependency
-from app.schemas import Info, ModelInfo, Status
+from app.errors import PROBLEM_MEDIA_TYPE
+from app.schemas import Info, ModelInfo, Problem, Status
 
 router = APIRouter(tags=["system"])
 
@@ -31,7 +32,7 @@ async def readyz(service: ServiceDependency, response: Response) -> Status:
     return Status(status=service.step if service.alive else "failed")
 
 
-@router.get("/info")
+@router.get("/info", responses={503: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}})
 async def info(service: ServiceDependency) -> Info:
     """What is served: models, revisions, device, prompt, limits, versions."""
     answerers = service.admit()

@@ -67,6 +67,8 @@ async def test_sampling_narrowed_to_one_token_is_greedy(engine: BatchingEngine) 
     expected = _reference(engine.checkpoint, PROMPTS[0])
     assert await _ids(engine, PROMPTS[0], temperature=2.0, top_k=1) == expected
     assert await _ids(engine, PROMPTS[0], temperature=2.0, top_p=1e-9) == expected
+    for temperature in (5e-324, 1e-40, 1e-6):  # divisors that overflow
+        assert await _ids(engine, PROMPTS[0], temperature=temperature) == expected
 
 
 async def test_sampling_varies(engine: BatchingEngine) -> None:
