@@ -5,10 +5,10 @@ LOCK := docker/requirements.lock
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint $(LOCK)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help serve test lint format train bench lock clean
+.PHONY: help serve test lint format train bench bench-serving soak lock clean
 
 help: ## Show what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 serve: $(VENV)/.serve ## Serve the models on http://127.0.0.1:8000
 	$(VENV)/bin/python -m app
@@ -33,6 +33,13 @@ train: $(VENV)/.dev ## Fetch MedQuAD, fine-tune GPT-2 on it, evaluate: models/gp
 
 bench: $(VENV)/.dev ## Measure the engine against transformers' generate()
 	$(VENV)/bin/python -m benchmarks engine
+
+bench-serving: $(VENV)/.dev ## Measure the server against a naive FastAPI app
+	$(VENV)/bin/python -m benchmarks serving
+
+soak: $(VENV)/.dev ## Fuzz with thousands of requests, then overload for minutes
+	$(VENV)/bin/python -m pytest tests/app/test_fuzz.py tests/app/test_api.py --hypothesis-profile=soak
+	$(VENV)/bin/python -m benchmarks overload
 
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml allows
 	$(VENV)/bin/python -m pip install --quiet pip-tools

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         16, description="Answers that one model makes at the same time (its batch)."
     )
     max_waiting: Annotated[int, Ge(0)] = Field(
-        64, description="Questions that may wait for a place in one model's batch."
+        16, description="Questions that may wait for a place in one model's batch."
     )
     max_batch_tokens: Positive = Field(
         512, description="Tokens in one forward pass; longer prompts are read in pieces."

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from benchmarks import engine, serving
+from benchmarks import engine, overload, serving
 
-BENCHMARKS = {"engine": engine, "serving": serving}
+BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload}
 
 
 def main() -> int:

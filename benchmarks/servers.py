@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import torch
@@ -22,6 +22,13 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from app.settings import DEMO
 
 _START_SECONDS = 180
+
+
+class Served(NamedTuple):
+    """Where a server answers, and its process id."""
+
+    url: httpx.URL
+    process: int
 
 
 @contextmanager
@@ -45,26 +52,26 @@ def random_gpt2() -> Iterator[Path]:
 
 
 @contextmanager
-def ours(model: Path, **settings: str) -> Iterator[httpx.URL]:
+def ours(model: Path, **settings: str) -> Iterator[Served]:
     """Serve `model` as both sides by `python -m app`."""
     named = {f"MEDQA_{name.upper()}": value for name, value in settings.items()}
     with _process(
         [sys.executable, "-m", "app"],
         {"MEDQA_FINE_TUNED_MODEL": str(model), "MEDQA_BASE_MODEL": str(model)} | named,
-    ) as url:
-        yield url
+    ) as served:
+        yield served
 
 
 @contextmanager
-def naive(model: Path) -> Iterator[httpx.URL]:
+def naive(model: Path) -> Iterator[Served]:
     """Serve `model` by `benchmarks.naive`."""
     command = [sys.executable, "-m", "uvicorn", "benchmarks.naive:app", "--log-level", "warning"]
-    with _process(command, {"NAIVE_MODEL": str(model)}) as url:
-        yield url
+    with _process(command, {"NAIVE_MODEL": str(model)}) as served:
+        yield served
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[httpx.URL]:
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -75,7 +82,7 @@ def _process(command: list[str], environment: dict[str, str]) -> Iterator[httpx.
     )
     try:
         _wait_until_ready(url, process)
-        yield url
+        yield Served(url, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=60)

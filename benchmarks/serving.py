@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print throughput and latency of each server, and the ratios."""
     with random_gpt2() as model, ExitStack() as servers:
-        urls = {"naive FastAPI, fp32": servers.enter_context(naive(model))}
+        urls = {"naive FastAPI, fp32": servers.enter_context(naive(model)).url}
         for dtype in arguments.dtype:
-            urls[f"ours, {dtype}"] = servers.enter_context(ours(model, dtype=dtype))
+            urls[f"ours, {dtype}"] = servers.enter_context(ours(model, dtype=dtype)).url
         dtypes = {name: _dtype(url) for name, url in urls.items()}
         print(
             f"GPT-2 124M (random weights), {torch.get_num_threads()} threads, "

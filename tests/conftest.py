@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 
 from training.corpus import train_tokenizer
@@ -12,6 +13,10 @@ from training.finetune import load_base
 from training.saving import save_model
 
 CONTEXT_TOKENS = 128
+
+settings.register_profile("default", max_examples=50)
+settings.register_profile("soak", max_examples=400)
+settings.load_profile("default")
 
 SENTENCES = [
     "Asthma is a disease of the airways in the lungs.",

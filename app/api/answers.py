@@ -35,7 +35,15 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status in (400, 413, 422, 429, 503, 504)
 }
 
-router = APIRouter(tags=["answers"], responses=_PROBLEMS)
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The whole body, or with `stream` server-sent events: `token` as text is "
+        "made, then `done` with the whole body, or `error` with a problem.",
+        "content": {"text/event-stream": {}},
+    }
+}
+
+router = APIRouter(tags=["answers"], responses=_STREAMED | _PROBLEMS)
 
 
 @router.post("/answer", response_model=AnswerResponse)

@@ -1,5 +1,6 @@
 """The routes by the contract, over a real server: bodies, events, every bad input."""
 
+import asyncio
 import concurrent.futures
 import json
 import socket
@@ -224,3 +225,21 @@ def test_clients_that_leave_free_their_places(server: Server, path: str, stream:
             return
         time.sleep(0.05)
     raise AssertionError(f"places still taken: {running}")
+
+
+async def test_overload_is_refused_and_nothing_is_lost(server: Server) -> None:
+    async with httpx.AsyncClient(
+        base_url=server.url, timeout=120, limits=httpx.Limits(max_connections=None)
+    ) as client:
+        body = {"question": QUESTION, "max_new_tokens": 40}
+        replies = await asyncio.gather(*(client.post("/answer", json=body) for _ in range(400)))
+        answers = {reply.json()["answer"] for reply in replies if reply.status_code == 200}
+        refused = [reply for reply in replies if reply.status_code == 429]
+        assert len(answers) == 1, "the same question has the same answer, however full the batch"
+        assert refused, "the queue has an end"
+        assert {reply.status_code for reply in replies} == {200, 429}
+        assert all(int(reply.headers["Retry-After"]) >= 1 for reply in refused)
+        assert refused[0].headers["content-type"] == "application/problem+json"
+        assert (await client.post("/answer", json=body)).status_code == 200
+        info = (await client.get("/info")).json()
+        assert set(info["in_flight"].values()) == {0}

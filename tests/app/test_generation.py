@@ -138,6 +138,23 @@ async def test_a_full_queue_refuses_and_recovers(engine: BatchingEngine) -> None
     assert await _generate(engine, [5], Decoding(max_new_tokens=1))
 
 
+async def test_a_short_question_does_not_wait_for_long_answers(fine_tuned: Checkpoint) -> None:
+    engine = BatchingEngine(fine_tuned, Limits(max_running=17, max_waiting=0, max_batch_tokens=64))
+    engine.start()
+    try:
+        streams = [engine.generate([5, number], Decoding(110)) for number in range(16)]
+        for stream in streams:
+            await anext(stream)
+        before = engine._manager.current_batch
+        async with aclosing(engine.generate([61] * 40, Decoding(5))) as tokens:
+            await anext(tokens)
+        assert engine._manager.current_batch - before <= 5
+        for stream in streams:
+            await stream.aclose()
+    finally:
+        engine.stop()
+
+
 async def test_closing_a_stream_frees_its_place(engine: BatchingEngine) -> None:
     for _ in range(30):
         async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:

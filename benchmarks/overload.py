@@ -1,0 +1,111 @@
+"""Our server at ten times its capacity: what happens to those it takes, and to those it refuses.
+
+First as many clients as the batch holds, which gives the capacity and the uncontended latencies;
+then questions at a multiple of that rate, whether or not earlier ones have their answers. Exits
+with 1 where a bound of the project is broken.
+"""
+
+import argparse
+import asyncio
+import time
+from itertools import chain
+from typing import NamedTuple
+
+import httpx
+import numpy as np
+import psutil
+
+from app.settings import DEMO, Settings
+from benchmarks.servers import ours
+
+_QUESTION = "What are the symptoms of disease number {}?"
+_MAX_LATENCY_RATIO = 2.0
+_MAX_REFUSAL_SECONDS = 0.1
+_MAX_GROWTH = 0.05
+
+
+class Reply(NamedTuple):
+    """A response: its status, and seconds from sending the question to having it."""
+
+    status: int
+    seconds: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmark's options."""
+    parser.add_argument("--seconds", type=float, default=60.0, help="of overload, after a minute")
+    parser.add_argument("--times", type=float, default=10.0, help="the capacity")
+    parser.add_argument("--new-tokens", type=int, default=64)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print latencies, refusals and memory; return 1 if a bound is broken."""
+    running = Settings().max_running
+    with ours(DEMO / "fine-tuned") as (url, process):
+        uncontended = asyncio.run(_closed(url, running, 4, arguments.new_tokens))
+        rate = running * 4 / sum(reply.seconds for reply in uncontended) * running
+        asyncio.run(_open(url, rate * arguments.times, 60.0, arguments.new_tokens))
+        memory = _resident(process)
+        replies = asyncio.run(
+            _open(url, rate * arguments.times, arguments.seconds, arguments.new_tokens)
+        )
+        growth = _resident(process) / memory - 1
+    accepted = [reply.seconds for reply in replies if reply.status == 200]
+    refused = [reply.seconds for reply in replies if reply.status == 429]
+    others = len(replies) - len(accepted) - len(refused)
+    quiet_p95, busy_p95 = _p95([reply.seconds for reply in uncontended]), _p95(accepted)
+    print(f"capacity {rate:.1f} answers/s; {rate * arguments.times:.0f} questions/s for a minute,")
+    print(f"then {arguments.seconds:.0f} s: {len(accepted)} answered, {len(refused)} refused\n")
+    print("| | measured | bound |")
+    print("| --- | --- | --- |")
+    bounds = {
+        "p95 of accepted ÷ p95 uncontended": (busy_p95 / quiet_p95, _MAX_LATENCY_RATIO),
+        "p95 of refusals, s": (_p95(refused), _MAX_REFUSAL_SECONDS),
+        "growth of resident memory": (growth, _MAX_GROWTH),
+        "neither answered nor refused": (float(others), 0.0),
+    }
+    for name, (measured, bound) in bounds.items():
+        print(f"| {name} | {measured:.3f} | {bound:g} |")
+    return int(any(measured > bound for measured, bound in bounds.values()))
+
+
+async def _closed(url: httpx.URL, clients: int, requests: int, new_tokens: int) -> list[Reply]:
+    """Each client asks again when it has its answer."""
+
+    async def client(number: int) -> list[Reply]:
+        return [await _ask(http, number, new_tokens) for _ in range(requests)]
+
+    async with _client(url) as http:
+        return list(chain.from_iterable(await asyncio.gather(*map(client, range(clients)))))
+
+
+async def _open(url: httpx.URL, rate: float, seconds: float, new_tokens: int) -> list[Reply]:
+    """Ask at Poisson arrivals of `rate` per second."""
+    gaps = np.random.default_rng(17).exponential(1 / rate, int(rate * seconds))
+    async with _client(url) as http, asyncio.TaskGroup() as group:
+        started, moment, tasks = time.perf_counter(), 0.0, []
+        for number, gap in enumerate(gaps):
+            moment += gap
+            await asyncio.sleep(max(0.0, started + moment - time.perf_counter()))
+            tasks.append(group.create_task(_ask(http, number, new_tokens)))
+    return [task.result() for task in tasks]
+
+
+def _client(url: httpx.URL) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, timeout=120, limits=httpx.Limits(max_connections=None))
+
+
+async def _ask(http: httpx.AsyncClient, number: int, new_tokens: int) -> Reply:
+    started = time.perf_counter()
+    response = await http.post(
+        "/answer", json={"question": _QUESTION.format(number), "max_new_tokens": new_tokens}
+    )
+    return Reply(response.status_code, time.perf_counter() - started)
+
+
+def _p95(seconds: list[float]) -> float:
+    return float(np.percentile(seconds, 95)) if seconds else 0.0
+
+
+def _resident(process: int) -> int:
+    return int(psutil.Process(process).memory_info().rss)
