@@ -20,8 +20,7 @@ def main() -> int:
         settings = Settings()
     except ValidationError as error:
         for item in error.errors():
-            name = "_".join(str(part) for part in item["loc"])
-            print(f"error: MEDQA_{name.upper()}: {item['msg']}", file=sys.stderr)
+            print(f"error: {_complaint(item['loc'], item['msg'])}", file=sys.stderr)
         return 2
     _configure_logging(settings.log_level)
     for model, source in sources(settings).items():
@@ -42,6 +41,9 @@ def main() -> int:
             log_level=settings.log_level,
             log_config=None,
             timeout_graceful_shutdown=settings.drain_seconds,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
+            root_path=settings.root_path,
         )
     )
     for stopping in (signal.SIGTERM, signal.SIGINT):
@@ -49,6 +51,15 @@ def main() -> int:
         signal.signal(stopping, lambda *_: None)
     server.run()
     return 1 if failures or not server.started else 0
+
+
+def _complaint(location: tuple[int | str, ...], message: str) -> str:
+    """Name the variable, the entry where it is a list, and what is wrong; never the value."""
+    message = message.removeprefix("Value error, ")
+    if not location:  # the message is about more than one, and names them itself
+        return message
+    entry = f", entry {location[-1] + 1}" if isinstance(location[-1], int) else ""
+    return f"MEDQA_{str(location[0]).upper()}{entry}: {message}"
 
 
 def _configure_logging(level: str) -> None:

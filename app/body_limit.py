@@ -1,4 +1,4 @@
-"""What a request must satisfy before any route sees it: for now, a bounded body."""
+"""A bounded request body: larger ones are refused before they are read whole."""
 
 from http import HTTPStatus
 
