@@ -28,8 +28,7 @@ def main() -> int:
         settings = Settings()
     except ValidationError as error:
         for item in error.errors():
-            name = "_".join(str(part) for part in item["loc"])
-            print(f"error: MEDQA_{name.upper()}: {item['msg']}", file=sys.stderr)
+            print(f"error: {_complaint(item['loc'], item['msg'])}", file=sys.stderr)
         return 2
     _configure_logging(settings.log_level)
     for model, source in sources(settings).items():
@@ -61,6 +60,9 @@ class _Server(uvicorn.Server):
                 log_level=settings.log_level,
                 log_config=None,
                 timeout_graceful_shutdown=settings.drain_seconds,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
+                root_path=settings.root_path,
             )
         )
 
@@ -72,6 +74,15 @@ class _Server(uvicorn.Server):
     def _fail(self) -> None:
         self.failed = True
         self.should_exit = True
+
+
+def _complaint(location: tuple[int | str, ...], message: str) -> str:
+    """Name the variable, the entry where it is a list, and what is wrong; never the value."""
+    message = message.removeprefix("Value error, ")
+    if not location:  # the message is about more than one, and names them itself
+        return message
+    entry = f", entry {location[-1] + 1}" if isinstance(location[-1], int) else ""
+    return f"MEDQA_{str(location[0]).upper()}{entry}: {message}"
 
 
 def _configure_logging(level: str) -> None:

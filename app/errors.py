@@ -6,6 +6,8 @@ application/problem+json (RFC 9457) in one place.
     ServiceError
     ├── NotReady            503  starting, draining, or stopped
     ├── InvalidField        422  a field is outside what this service allows
+    ├── Unauthorized        401  the request shows no key that this service knows
+    ├── RateLimited         429  this client has asked more often than it may
     ├── QueueFull           429  every place in the batch and the queue is taken
     ├── PromptTooLong       413  the prompt leaves no room in the model's context
     ├── DeadlineExceeded    504  the answer took longer than the service allows
@@ -16,16 +18,23 @@ application/problem+json (RFC 9457) in one place.
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 
 
 class ServiceError(Exception):
-    """A request that could not be served; `str(error)` is fit for the client to read."""
+    """A request that could not be served; `str(error)` is fit for the client to read.
+
+    `headers` go out with the response.
+    """
+
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class NotReady(ServiceError):
@@ -40,12 +49,26 @@ class InvalidField(ServiceError):
         self.errors = [{"field": field, "message": message}]
 
 
+class Unauthorized(ServiceError):
+    """The request shows no API key, or one that this service does not know."""
+
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class RateLimited(ServiceError):
+    """The client has used up its rate; `retry_after_seconds` says when it may ask again."""
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(retry_after_seconds)}
+
+
 class QueueFull(ServiceError):
     """Every place is taken; `retry_after_seconds` estimates when one frees."""
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+        self.headers = {"Retry-After": str(retry_after_seconds)}
 
 
 class PromptTooLong(ServiceError):
@@ -71,6 +94,8 @@ class CheckpointError(Exception):
 STATUS: Mapping[type[ServiceError], HTTPStatus] = {
     InvalidField: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     PromptTooLong: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
@@ -106,12 +131,10 @@ def respond(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> J
     return JSONResponse(body, body["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def _service_error(_: Request, error: Exception) -> JSONResponse:
+def service_error(_: Request, error: Exception) -> JSONResponse:
+    """Return the response to a service error; middleware, which no handler covers, calls it too."""
     assert isinstance(error, ServiceError)
-    headers = {}
-    if isinstance(error, QueueFull):
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    return respond(problem_of(error), headers)
+    return respond(problem_of(error), error.headers)
 
 
 def _http_error(_: Request, error: Exception) -> JSONResponse:
@@ -125,8 +148,10 @@ def _field(location: tuple[int | str, ...]) -> str:
     return ".".join(named) or "body"
 
 
-def _validation_error(_: Request, error: Exception) -> JSONResponse:
+def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):  # FastAPI parses only what is declared to be JSON
+        return _not_json(request.headers.get("content-type"))
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         reason = found[0].get("ctx", {}).get("error", "it could not be parsed")
@@ -135,6 +160,14 @@ def _validation_error(_: Request, error: Exception) -> JSONResponse:
     errors = [{"field": _field(item["loc"]), "message": item["msg"]} for item in found]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
     return respond(problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors))
+
+
+def _not_json(content_type: str | None) -> JSONResponse:
+    """Say which content type was sent and which is taken (RFC 9110, section 15.5.16)."""
+    given = f"is {content_type[:100]!r}" if content_type else "is missing"
+    detail = f"The body must be application/json; its Content-Type {given}."
+    unsupported = problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+    return respond(unsupported, {"Accept": "application/json"})
 
 
 def _client_gone(_: Request, __: Exception) -> Response:
@@ -147,9 +180,12 @@ def _unexpected(_: Request, __: Exception) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Make every failure of `app` answer with a problem document."""
-    app.add_exception_handler(ServiceError, _service_error)
+    """Make every failure of `app` answer with a problem document; before other middleware."""
+    app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(ClientGone, _client_gone)
     app.add_exception_handler(Exception, _unexpected)
+    # Starlette calls that one outside all middleware, where a response lacks the headers that they
+    # add: a page of another origin could not even read it. So the same stands inside them too.
+    app.add_middleware(ServerErrorMiddleware, handler=_unexpected)

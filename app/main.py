@@ -7,15 +7,23 @@ from contextlib import asynccontextmanager
 
 import torch
 from fastapi import FastAPI
+from limits import parse as parse_limit
+from limits.aio.storage import Storage
+from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__, errors
-from app.access import BodyLimit
+from app.access import RequireKey, declare_keys
 from app.answering import Answerer, Deadlines, ModelName
 from app.api import answers, system
+from app.api_keys import read_keys
 from app.batching import Limits
+from app.body_limit import BodyLimit
 from app.checkpoints import Source, load, prompt_format
 from app.devices import best_device, best_dtype, cpu_threads
 from app.generation import BatchingEngine, Engine
+from app.paths import DOCUMENTATION
+from app.rate_limit import RateLimit, close_storage, open_storage
+from app.security_headers import SecurityHeaders
 from app.serving import RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
 
@@ -47,6 +55,8 @@ def create_app(
         sources=sources(settings),
     )
 
+    counted_in = open_storage(settings.rate_limit_storage)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         starting = asyncio.create_task(_start(service, settings, engines, on_failure))
@@ -56,19 +66,45 @@ def create_app(
         await asyncio.gather(starting, return_exceptions=True)
         for answerer in service.answerers.values():
             await asyncio.to_thread(answerer.engine.stop)
+        await close_storage(counted_in)
 
     app = FastAPI(
         title="medqa",
         summary="Medical questions answered by GPT-2, fine-tuned and base side by side.",
         version=__version__,
         lifespan=lifespan,
+        docs_url=DOCUMENTATION,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     app.state.service = service
-    app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     errors.install(app)
+    _guard(app, settings, counted_in)
     app.include_router(answers.router)
     app.include_router(system.router)
     return app
+
+
+def _guard(app: FastAPI, settings: Settings, counted_in: Storage) -> None:
+    """Put the app behind what a request must satisfy; the last one added sees it first."""
+    app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, limit=parse_limit(settings.rate_limit), storage=counted_in)
+    from_file = read_keys(settings.api_keys_file) if settings.api_keys_file else []
+    if keys := [*settings.api_keys, *from_file]:
+        app.add_middleware(RequireKey, keys=keys)
+        declare_keys(app)
+    if settings.cors_origins:
+        # Outside the two above: a browser's preflight carries no key, and a refusal that it may
+        # not read looks like a broken network. Any header may come, as OpenAI's clients add theirs.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(SecurityHeaders)
 
 
 def sources(settings: Settings) -> dict[ModelName, Source]:

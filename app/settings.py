@@ -3,12 +3,19 @@
 Read in `main` and `__main__` only; parts receive plain values.
 """
 
+import ipaddress
+import re
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from limits import parse_many
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.api_keys import ApiKey, parse_key, read_keys
 
 GPT2 = "openai-community/gpt2"
 GPT2_REVISION = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -19,15 +26,105 @@ DEMO = _MODELS / "demo"
 Positive = Annotated[int, Ge(1)]
 
 
+def _split(value: Any) -> Any:
+    """Split at commas; NoDecode keeps pydantic-settings from expecting JSON."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _key(value: Any) -> Any:
+    return parse_key(value) if isinstance(value, str) else value
+
+
+def _keys_file(file: Path | None) -> Path | None:
+    if file:
+        read_keys(file)
+    return file
+
+
+def _origin(origin: str) -> str:
+    """Refuse what no browser would ever send as its origin, and so would silently never match."""
+    if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@*]+", origin):
+        raise ValueError(f"{origin!r} is not an origin such as https://example.org (or *)")
+    return origin.lower()
+
+
+def _proxy(proxy: str) -> str:
+    """Refuse what uvicorn would silently never match."""
+    if proxy != "*":
+        ipaddress.ip_network(proxy)
+    return proxy
+
+
+def _limit(limit: str) -> str:
+    if limit and (len(found := parse_many(limit)) != 1 or found[0].amount < 1):
+        raise ValueError("must be one limit of at least 1, such as 60/minute")
+    return limit
+
+
+def _storage(uri: str) -> str:
+    if uri == "memory://":
+        return uri
+    if not uri.startswith(("redis://", "rediss://")):
+        raise ValueError("must be memory:// or begin with redis:// or rediss://")
+    try:
+        _ = urlsplit(uri).port
+    except ValueError:
+        raise ValueError("has no valid port; is a password in it percent-encoded?") from None
+    if find_spec("redis") is None:
+        raise ValueError("needs the redis package: pip install 'medqa[redis]'")
+    return uri
+
+
+Listed = (NoDecode, BeforeValidator(_split))
+
+
 class Settings(BaseSettings):
     """The service's configuration; each field is `MEDQA_` and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDQA_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MEDQA_", env_file=".env", extra="ignore", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Ge(0), Le(65535)] = Field(8000, description="Port to listen on.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe message that is logged."
+    )
+
+    root_path: Annotated[str, Field(pattern="^(/[^/?#]+)*$")] = Field(
+        "", description="Prefix of every path, such as `/medqa`, where a proxy strips it."
+    )
+    trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_proxy)]], *Listed] = Field(
+        ["127.0.0.1"],
+        description="Addresses and networks, comma separated, whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed. `*`: everyone's, for where only a proxy gets through.",
+    )
+    api_keys: Annotated[list[Annotated[ApiKey, BeforeValidator(_key)]], *Listed] = Field(
+        [],
+        description="SHA-256 digests of the keys that may ask, comma separated, each in hex and "
+        "maybe named: `name:digest`. None here or in the file: everyone may ask. The page, "
+        "`/docs`, `/healthz`, `/readyz` and `/metrics` (for scrapers; close it in the proxy if it "
+        "must be) never need one.",
+    )
+    api_keys_file: Annotated[Path | None, AfterValidator(_keys_file)] = Field(
+        None, description="File with more of them, one per line, `#` for comments; read at start."
+    )
+    rate_limit: Annotated[str, AfterValidator(_limit)] = Field(
+        "",
+        description="Questions that one key, or one address without a key, may ask, such as "
+        "`60/minute`. Empty: no limit.",
+    )
+    rate_limit_storage: Annotated[str, AfterValidator(_storage)] = Field(
+        "memory://",
+        description="Where they are counted: `memory://` in each process, `redis://host:6379/0` "
+        "for several processes together.",
+    )
+    cors_origins: Annotated[list[Annotated[str, AfterValidator(_origin)]], *Listed] = Field(
+        [],
+        description="Origins of other sites whose pages may ask, comma separated, such as "
+        "`https://example.org`. Empty: none.",
     )
 
     fine_tuned_model: str | None = Field(

@@ -1,5 +1,6 @@
 """README.md tells the truth: its commands parse and run, its variables and targets exist."""
 
+import hashlib
 import json
 import re
 import shlex
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.api_keys import parse_key
 from app.settings import Settings
 from tests.app.conftest import Server
 from training import evaluate, finetune, prepare
@@ -48,6 +50,20 @@ def test_the_curl_command_gives_the_answer_shown(demo: Server) -> None:
         # Arithmetic differs in the last bit between processors, and a tie can turn an answer.
         assert given[side]["answer"][:40] == shown[side]["answer"][:40]
         assert given[side]["finish_reason"] == shown[side]["finish_reason"]
+
+
+def test_the_commands_that_make_a_key_print_its_digest() -> None:
+    block = next(text for kind, text in BLOCKS if kind == "sh" and "sha256sum" in text)
+    done = subprocess.run(
+        ["bash", "-euc", block + 'printf %s "$KEY"'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    digest, key = done.stdout.split("\n")
+    assert len(key) > 40
+    assert parse_key(f"alice:{digest}").digest == hashlib.sha256(key.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(

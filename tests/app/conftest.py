@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,8 +20,10 @@ from app.answering import Answerer, Deadlines, ModelName
 from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load, prompt_format
 from app.generation import BatchingEngine, Token
+from app.main import create_app
 from app.prompting import PromptFormat
 from app.sampling import Decoding
+from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +107,33 @@ def answerer(tiny_format: PromptFormat) -> Callable[..., Answerer]:
         return Answerer(model, engine, tiny_format, Deadlines(timeout_seconds, timeout_seconds))
 
     return build
+
+
+Asking = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def asking(fine_tuned: Checkpoint, base: Checkpoint) -> AsyncIterator[Asking]:
+    """Build an app in this process, over fake engines and these settings, and a client of it."""
+    async with AsyncExitStack() as stack:
+
+        async def build(**settings: Any) -> httpx.AsyncClient:
+            engines: Any = {
+                "fine-tuned": FakeEngine(fine_tuned, "A disease.", end=True),
+                "base": FakeEngine(base, "The"),
+            }
+            app = create_app(Settings(_env_file=None, **settings), engines)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            client = await stack.enter_async_context(
+                httpx.AsyncClient(transport=transport, base_url="http://test")
+            )
+            for _ in range(100):
+                if (await client.get("/readyz")).status_code == 200:
+                    break
+            return client
+
+        yield build
 
 
 _RUN_APP = "import runpy; runpy.run_module('app', run_name='__main__')"

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app import main
+from app import settings as settings_module
 from app.checkpoints import Source
 from app.main import sources
 from app.settings import DEMO, GPT2, GPT2_REVISION, Settings
@@ -55,6 +56,20 @@ def test_a_dotenv_file_counts(tmp_path: Path) -> None:
         ("MEDQA_DTYPE", "int3"),
         ("MEDQA_MAX_RUNNING", "0"),
         ("MEDQA_MAX_NEW_TOKENS", "10"),
+        ("MEDQA_ROOT_PATH", "medqa"),
+        ("MEDQA_ROOT_PATH", "/medqa/"),
+        ("MEDQA_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("MEDQA_TRUSTED_PROXIES", "127.0.0.1,proxy"),
+        ("MEDQA_RATE_LIMIT", "often"),
+        ("MEDQA_RATE_LIMIT", "60/fortnight"),
+        ("MEDQA_RATE_LIMIT", "0/minute"),
+        ("MEDQA_RATE_LIMIT", "1/second;60/minute"),
+        ("MEDQA_RATE_LIMIT_STORAGE", "memcached://localhost"),
+        ("MEDQA_RATE_LIMIT_STORAGE", "redis"),
+        ("MEDQA_RATE_LIMIT_STORAGE", "redis://:pass/word@localhost"),
+        ("MEDQA_CORS_ORIGINS", "https://example.org/"),
+        ("MEDQA_CORS_ORIGINS", "example.org"),
+        ("MEDQA_CORS_ORIGINS", "https://*.example.org"),
     ],
 )
 def test_impossible_values_are_refused(
@@ -63,6 +78,22 @@ def test_impossible_values_are_refused(
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=f"(?i){name.removeprefix('MEDQA_')}"):
         Settings()
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDQA_CORS_ORIGINS", "https://A.example, http://localhost:3000,")
+    monkeypatch.setenv("MEDQA_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+    settings = Settings()
+    assert settings.cors_origins == ["https://a.example", "http://localhost:3000"]
+    assert settings.trusted_proxies == ["10.0.0.0/8", "::1"]
+
+
+def test_redis_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "find_spec", lambda _: None)
+    monkeypatch.setenv("MEDQA_RATE_LIMIT_STORAGE", "redis://user:secret@localhost")
+    with pytest.raises(ValidationError, match=r"pip install 'medqa\[redis\]'") as refused:
+        Settings()
+    assert "secret" not in str(refused.value)
 
 
 def test_every_setting_says_what_it_does() -> None:

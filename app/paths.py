@@ -1,0 +1,26 @@
+"""Which routes need no key, which are counted, and which path a request asks for."""
+
+from starlette.types import Scope
+
+DOCUMENTATION = "/docs"
+# Whatever is not listed needs a key, so that a new route cannot be left open by forgetting it.
+# The page and the documentation hold nothing secret, and a browser cannot send a key to open them.
+_OPEN = {"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/favicon.ico", DOCUMENTATION}
+_OPEN_UNDER = "/web/"
+_COUNTED = {"/answer", "/compare", "/v1/completions", "/v1/chat/completions"}
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path without the prefix that a proxy serves this app under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def needs_key(path: str) -> bool:
+    """Whether a path is for holders of a key, where keys are set."""
+    return path not in _OPEN and not path.startswith(_OPEN_UNDER)
+
+
+def is_counted(method: str, path: str) -> bool:
+    """Whether a request asks a model for an answer, and so counts against the rate limit."""
+    return method == "POST" and path in _COUNTED
