@@ -6,8 +6,8 @@ import sys
 
 import uvicorn
 from pydantic import ValidationError
-from transformers.utils.logging import disable_progress_bar
 
+from app import logs
 from app.main import create_app, sources
 from app.settings import DEMO, Settings
 
@@ -23,7 +23,7 @@ def main() -> int:
             name = "_".join(str(part) for part in item["loc"])
             print(f"error: MEDQA_{name.upper()}: {item['msg']}", file=sys.stderr)
         return 2
-    _configure_logging(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     for model, source in sources(settings).items():
         logger.info("%s: %s", model, source.name)
     if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
@@ -41,6 +41,7 @@ def main() -> int:
             port=settings.port,
             log_level=settings.log_level,
             log_config=None,
+            access_log=False,  # `logs` has a line of its own for each request
             timeout_graceful_shutdown=settings.drain_seconds,
         )
     )
@@ -49,16 +50,6 @@ def main() -> int:
         signal.signal(stopping, lambda *_: None)
     server.run()
     return 1 if failures or not server.started else 0
-
-
-def _configure_logging(level: str) -> None:
-    """Log to standard error in one format; keep libraries' chatter and progress bars out."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for chatty in ("httpx", "ContinuousBatchingLogger"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    disable_progress_bar()
 
 
 if __name__ == "__main__":

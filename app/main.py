@@ -8,14 +8,17 @@ from contextlib import asynccontextmanager
 import torch
 from fastapi import FastAPI
 
-from app import __version__, errors
+from app import __version__, errors, observing
 from app.access import BodyLimit
 from app.answering import Answerer, ModelName
 from app.api import answers, system
 from app.checkpoints import Source, best_device, best_dtype, load, prompt_format
 from app.generation import BatchingEngine, Engine, Limits
+from app.logs import access_log
+from app.request_ids import RequestIds
 from app.serving import RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
+from app.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +47,12 @@ def create_app(
         ),
         sources=sources(settings),
     )
+    telemetry = Telemetry(service, settings.max_running)
+    observers: list[observing.Observer] = [telemetry.observe, access_log(settings.log_texts)]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        starting = asyncio.create_task(_start(service, settings, engines, on_failure))
+        starting = asyncio.create_task(_start(service, telemetry, settings, engines, on_failure))
         yield
         service.step = "draining"
         starting.cancel()
@@ -62,7 +67,11 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.service = service
+    app.state.registry = telemetry.registry
+    # The last one added is the outermost: what the others refuse has an id and is counted too.
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(observing.Observing, observers=observers)
+    app.add_middleware(RequestIds)
     errors.install(app)
     app.include_router(answers.router)
     app.include_router(system.router)
@@ -86,13 +95,14 @@ def sources(settings: Settings) -> dict[ModelName, Source]:
 
 async def _start(
     service: Service,
+    telemetry: Telemetry,
     settings: Settings,
     engines: Engines | None,
     on_failure: Callable[[], None],
 ) -> None:
     try:
         if engines is None:
-            loaded = await asyncio.to_thread(load_engines, settings, service.sources)
+            loaded = await asyncio.to_thread(load_engines, settings, service.sources, telemetry)
             # Here and not in the loading thread: a stop while loading must leave none running.
             for engine in loaded.values():
                 engine.start()
@@ -100,7 +110,9 @@ async def _start(
         found = prompt_format(engines["fine-tuned"].checkpoint)
         await service.warm_up(
             {
-                model: Answerer(model, engine, found, settings.request_timeout_seconds)
+                model: Answerer(
+                    model, engine, found, settings.request_timeout_seconds, observing.register
+                )
                 for model, engine in engines.items()
             }
         )
@@ -115,7 +127,7 @@ async def _start(
 
 
 def load_engines(
-    settings: Settings, sources: Mapping[ModelName, Source]
+    settings: Settings, sources: Mapping[ModelName, Source], telemetry: Telemetry
 ) -> dict[ModelName, BatchingEngine]:
     """Load both models onto the device; their inference threads are not started yet.
 
@@ -128,6 +140,9 @@ def load_engines(
     device = best_device(settings.device)
     dtype = best_dtype(settings.dtype, device)
     limits = Limits(settings.max_running, settings.max_waiting, settings.max_batch_tokens)
-    checkpoints = {model: load(source, device, dtype) for model, source in sources.items()}
+    checkpoints = {}
+    for model, source in sources.items():
+        with telemetry.loading(model):
+            checkpoints[model] = load(source, device, dtype)
     prompt_format(checkpoints["fine-tuned"])
     return {model: BatchingEngine(checkpoint, limits) for model, checkpoint in checkpoints.items()}

@@ -29,6 +29,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe message that is logged."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log lines look: `text`, or `json` for one object per line."
+    )
+    log_texts: bool = Field(
+        False, description="Whether each request's log line holds its question and answer."
+    )
 
     fine_tuned_model: str | None = Field(
         None,

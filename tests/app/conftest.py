@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 import torch
+from fastapi import FastAPI
 
 from app.answering import Answerer, ModelName
 from app.checkpoints import Checkpoint, Source, load, prompt_format
@@ -102,6 +104,19 @@ def answerer(tiny_format: PromptFormat) -> Callable[..., Answerer]:
         return Answerer(model, engine, tiny_format, timeout_seconds)
 
     return build
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Run an application in this process until it is ready; yield a client of it."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        app.router.lifespan_context(app),
+    ):
+        while not app.state.service.ready:  # noqa: ASYNC110 - a state, as for any client
+            await asyncio.sleep(0.001)
+        yield client
 
 
 class Server:
