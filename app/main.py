@@ -19,6 +19,7 @@ from app.request_ids import RequestIds
 from app.serving import RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
 from app.telemetry import Telemetry
+from app.tracing import OFF, Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,10 @@ def create_app(
         sources=sources(settings),
     )
     telemetry = Telemetry(service, settings.max_running)
+    tracing = Tracing(settings.otel_endpoint) if settings.otel_endpoint else None
     observers: list[observing.Observer] = [telemetry.observe, access_log(settings.log_texts)]
+    if tracing:
+        observers.append(tracing.observe)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,12 +63,15 @@ def create_app(
         await asyncio.gather(starting, return_exceptions=True)
         for answerer in service.answerers.values():
             await asyncio.to_thread(answerer.engine.stop)
+        if tracing:
+            await asyncio.to_thread(tracing.stop)
 
     app = FastAPI(
         title="medqa",
         summary="Medical questions answered by GPT-2, fine-tuned and base side by side.",
         version=__version__,
         lifespan=lifespan,
+        telemetry=tracing.config if tracing else OFF,
     )
     app.state.service = service
     app.state.registry = telemetry.registry

@@ -3,11 +3,12 @@
 Read in `main` and `__main__` only; parts receive plain values.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GPT2 = "openai-community/gpt2"
@@ -34,6 +35,11 @@ class Settings(BaseSettings):
     )
     log_texts: bool = Field(
         False, description="Whether each request's log line holds its question and answer."
+    )
+    otel_endpoint: str | None = Field(
+        None,
+        description="OTLP/HTTP URL that OpenTelemetry traces are sent to, such as "
+        "`http://collector:4318/v1/traces`. Unset: none. Needs the extra `otel`.",
     )
 
     fine_tuned_model: str | None = Field(
@@ -85,6 +91,17 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[int, Ge(0)] = Field(
         30, description="Time that running answers get to finish after SIGTERM."
     )
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _tracing_is_installed(cls, endpoint: str | None) -> str | None:
+        try:
+            installed = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+        except ModuleNotFoundError:
+            installed = False
+        if endpoint and not installed:
+            raise ValueError("traces need the extra otel: pip install 'medqa[otel]'")
+        return endpoint
 
     @model_validator(mode="after")
     def _default_within_maximum(self) -> "Settings":
