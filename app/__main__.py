@@ -8,8 +8,8 @@ from types import FrameType
 
 import uvicorn
 from pydantic import ValidationError
-from transformers.utils.logging import disable_progress_bar
 
+from app import logs
 from app.main import create_app, sources
 from app.settings import DEMO, Settings
 
@@ -30,7 +30,7 @@ def main() -> int:
         for item in error.errors():
             print(f"error: {_complaint(item['loc'], item['msg'])}", file=sys.stderr)
         return 2
-    _configure_logging(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     for model, source in sources(settings).items():
         logger.info("%s: %s", model, source.name)
     if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
@@ -59,6 +59,7 @@ class _Server(uvicorn.Server):
                 port=settings.port,
                 log_level=settings.log_level,
                 log_config=None,
+                access_log=False,  # `logs` has a line of its own for each request
                 timeout_graceful_shutdown=settings.drain_seconds,
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=settings.trusted_proxies,
@@ -83,16 +84,6 @@ def _complaint(location: tuple[int | str, ...], message: str) -> str:
         return message
     entry = f", entry {location[-1] + 1}" if isinstance(location[-1], int) else ""
     return f"MEDQA_{str(location[0]).upper()}{entry}: {message}"
-
-
-def _configure_logging(level: str) -> None:
-    """Log to standard error in one format; keep libraries' chatter and progress bars out."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for chatty in ("httpx", "ContinuousBatchingLogger"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    disable_progress_bar()
 
 
 if __name__ == "__main__":

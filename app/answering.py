@@ -4,9 +4,10 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.detokenizing import AnswerText
@@ -34,6 +35,27 @@ class Answer:
     total_seconds: float
 
 
+@dataclass(slots=True)
+class Attempt:
+    """What is known of an answer from its first moment to whatever end: for those who observe.
+
+    Times are seconds since the question arrived; `asked_at` is that moment in Unix time. `answer`
+    is set once it is finished, `error` if it failed, neither if it was cancelled. `in_flight` is
+    how many requests the engine had when the first token came.
+    """
+
+    model: ModelName
+    question: str
+    asked_at: float = field(default_factory=time.time)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    in_flight: int = 0
+    queue_seconds: float = 0.0
+    first_token_seconds: float | None = None
+    answer: Answer | None = None
+    error: Exception | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """Longest times from a question to the first token and to the end of its answer."""
@@ -44,7 +66,7 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """One of the two models, ready for questions."""
+    """One of the two models, ready for questions; `observe` is handed each attempt as it begins."""
 
     model: ModelName
     engine: Engine
@@ -52,6 +74,7 @@ class Answerer:
     deadlines: Deadlines
     no_repeat_ngram_size: int = 0
     """Where a request does not say; see `Decoding`."""
+    observe: Callable[[Attempt], None] = lambda _: None
 
     async def stream(self, question: str, decoding: Decoding) -> AsyncGenerator[str | Answer]:
         """Yield the answer's text in pieces, then the finished `Answer`.
@@ -65,24 +88,37 @@ class Answerer:
         """
         if decoding.no_repeat_ngram_size is None:
             decoding = replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
+        attempt = Attempt(self.model, question)
+        self.observe(attempt)
+        try:
+            async with aclosing(self._stream(attempt, decoding)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Answer):
+                        attempt.answer = piece
+                    yield piece
+        except Exception as error:
+            attempt.error = error
+            raise
+
+    async def _stream(self, attempt: Attempt, decoding: Decoding) -> AsyncGenerator[str | Answer]:
         tokenizer = self.engine.checkpoint.tokenizer
-        prompt_ids = self.prompt_format.encode(question, tokenizer)
+        prompt_ids = self.prompt_format.encode(attempt.question, tokenizer)
+        attempt.prompt_tokens = len(prompt_ids)
         text = AnswerText(tokenizer, self.prompt_format.stop)
         clock = asyncio.get_running_loop().time
         started = clock()
         last_moment = started + self.deadlines.total_seconds
         deadline = min(last_moment, started + self.deadlines.queue_seconds)
         pieces: list[str] = []
-        first: Token | None = None
-        first_token_seconds = 0.0
-        completion_tokens = 0
         ended = False
         async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
             while token := await _next_token(tokens, deadline):
                 deadline = last_moment
-                completion_tokens += 1
-                if first is None:
-                    first, first_token_seconds = token, clock() - started
+                attempt.completion_tokens += 1
+                if attempt.first_token_seconds is None:
+                    attempt.first_token_seconds = clock() - started
+                    attempt.queue_seconds = token.queue_seconds
+                    attempt.in_flight = self.engine.in_flight
                 piece = text.push(token.id)
                 ended = token.ended or text.stopped
                 if ended or token.last:
@@ -96,11 +132,11 @@ class Answerer:
             model=self.model,
             text="".join(pieces),
             finish_reason="end" if ended else "length",
-            prompt_tokens=len(prompt_ids),
-            completion_tokens=completion_tokens,
+            prompt_tokens=attempt.prompt_tokens,
+            completion_tokens=attempt.completion_tokens,
             decoding=decoding,
-            queue_seconds=first.queue_seconds if first else 0.0,
-            first_token_seconds=first_token_seconds,
+            queue_seconds=attempt.queue_seconds,
+            first_token_seconds=attempt.first_token_seconds or 0.0,
             total_seconds=clock() - started,
         )
 

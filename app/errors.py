@@ -27,6 +27,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 
+from app import request_ids
+
 
 class ServiceError(Exception):
     """A request that could not be served; `str(error)` is fit for the client to read.
@@ -103,7 +105,7 @@ STATUS: Mapping[type[ServiceError], HTTPStatus] = {
 }
 
 FAILED = "The server failed unexpectedly."
-_CLIENT_CLOSED_REQUEST = 499  # nginx's number for the log; nobody receives it
+CLIENT_CLOSED_REQUEST = 499  # nginx's number for the log; nobody receives it
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
@@ -171,12 +173,14 @@ def _not_json(content_type: str | None) -> JSONResponse:
 
 
 def _client_gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    # The server's own log has the traceback; the client gets none of it.
-    return respond(problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED))
+    # The server's own log has the traceback; the client gets none of it, but the id to ask with.
+    # Starlette answers this outside of every middleware, so the header is not set there.
+    failed = problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)
+    return respond(failed, {request_ids.HEADER: request_ids.current()})
 
 
 def install(app: FastAPI) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import torch
@@ -11,7 +11,7 @@ from limits import parse as parse_limit
 from limits.aio.storage import Storage
 from starlette.middleware.cors import CORSMiddleware
 
-from app import __version__, errors
+from app import __version__, errors, observing
 from app.access import RequireKey, declare_keys
 from app.answering import Answerer, Deadlines, ModelName
 from app.api import answers, system
@@ -21,11 +21,15 @@ from app.body_limit import BodyLimit
 from app.checkpoints import Source, load, prompt_format
 from app.devices import best_device, best_dtype, cpu_threads
 from app.generation import BatchingEngine, Engine
+from app.logs import access_log
 from app.paths import DOCUMENTATION
 from app.rate_limit import RateLimit, close_storage, open_storage
+from app.request_ids import RequestIds
 from app.security_headers import SecurityHeaders
 from app.serving import RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
+from app.telemetry import Telemetry
+from app.tracing import OFF, Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +58,17 @@ def create_app(
         ),
         sources=sources(settings),
     )
+    telemetry = Telemetry(service, settings.max_running)
+    tracing = Tracing(settings.otel_endpoint) if settings.otel_endpoint else None
+    observers: list[observing.Observer] = [telemetry.observe, access_log(settings.log_texts)]
+    if tracing:
+        observers.append(tracing.observe)
 
     counted_in = open_storage(settings.rate_limit_storage)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        starting = asyncio.create_task(_start(service, settings, engines, on_failure))
+        starting = asyncio.create_task(_start(service, telemetry, settings, engines, on_failure))
         yield
         service.step = "draining"
         starting.cancel()
@@ -67,6 +76,8 @@ def create_app(
         for answerer in service.answerers.values():
             await asyncio.to_thread(answerer.engine.stop)
         await close_storage(counted_in)
+        if tracing:
+            await asyncio.to_thread(tracing.stop)
 
     app = FastAPI(
         title="medqa",
@@ -76,16 +87,23 @@ def create_app(
         docs_url=DOCUMENTATION,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        telemetry=tracing.config if tracing else OFF,
     )
     app.state.service = service
+    app.state.registry = telemetry.registry
     errors.install(app)
-    _guard(app, settings, counted_in)
+    _guard(app, settings, counted_in, observers)
     app.include_router(answers.router)
     app.include_router(system.router)
     return app
 
 
-def _guard(app: FastAPI, settings: Settings, counted_in: Storage) -> None:
+def _guard(
+    app: FastAPI,
+    settings: Settings,
+    counted_in: Storage,
+    observers: Sequence[observing.Observer],
+) -> None:
     """Put the app behind what a request must satisfy; the last one added sees it first."""
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     if settings.rate_limit:
@@ -105,6 +123,9 @@ def _guard(app: FastAPI, settings: Settings, counted_in: Storage) -> None:
             expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
         )
     app.add_middleware(SecurityHeaders)
+    # Outermost: what the others refuse has an id and is counted too.
+    app.add_middleware(observing.Observing, observers=observers)
+    app.add_middleware(RequestIds)
 
 
 def sources(settings: Settings) -> dict[ModelName, Source]:
@@ -124,13 +145,14 @@ def sources(settings: Settings) -> dict[ModelName, Source]:
 
 async def _start(
     service: Service,
+    telemetry: Telemetry,
     settings: Settings,
     engines: Engines | None,
     on_failure: Callable[[], None],
 ) -> None:
     try:
         if engines is None:
-            loaded = await asyncio.to_thread(load_engines, settings, service.sources)
+            loaded = await asyncio.to_thread(load_engines, settings, service.sources, telemetry)
             # Here and not in the loading thread: a stop while loading must leave none running.
             for engine in loaded.values():
                 engine.start()
@@ -157,13 +179,13 @@ def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer
         "base": settings.base_no_repeat_ngram_size,
     }
     return {
-        model: Answerer(model, engine, found, deadlines, guards[model])
+        model: Answerer(model, engine, found, deadlines, guards[model], observing.register)
         for model, engine in engines.items()
     }
 
 
 def load_engines(
-    settings: Settings, sources: Mapping[ModelName, Source]
+    settings: Settings, sources: Mapping[ModelName, Source], telemetry: Telemetry
 ) -> dict[ModelName, BatchingEngine]:
     """Load both models onto the device; their inference threads are not started yet.
 
@@ -180,6 +202,9 @@ def load_engines(
         settings.max_batch_tokens,
         settings.stall_seconds,
     )
-    checkpoints = {model: load(source, device, dtype) for model, source in sources.items()}
+    checkpoints = {}
+    for model, source in sources.items():
+        with telemetry.loading(model):
+            checkpoints[model] = load(source, device, dtype)
     prompt_format(checkpoints["fine-tuned"])
     return {model: BatchingEngine(checkpoint, limits) for model, checkpoint in checkpoints.items()}

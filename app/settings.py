@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
 from limits import parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.api_keys import ApiKey, parse_key, read_keys
@@ -91,6 +91,17 @@ class Settings(BaseSettings):
     port: Annotated[int, Ge(0), Le(65535)] = Field(8000, description="Port to listen on.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe message that is logged."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log lines look: `text`, or `json` for one object per line."
+    )
+    log_texts: bool = Field(
+        False, description="Whether each request's log line holds its question and answer."
+    )
+    otel_endpoint: str | None = Field(
+        None,
+        description="OTLP/HTTP URL that OpenTelemetry traces are sent to, such as "
+        "`http://collector:4318/v1/traces`. Unset: none. Needs the extra `otel`.",
     )
 
     root_path: Annotated[str, Field(pattern="^(/[^/?#]+)*$")] = Field(
@@ -197,6 +208,17 @@ class Settings(BaseSettings):
     failure_grace_seconds: Annotated[float, Field(ge=0)] = Field(
         10.0, description="After so long with a dead or stuck model the process exits with 1."
     )
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _tracing_is_installed(cls, endpoint: str | None) -> str | None:
+        try:
+            installed = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+        except ModuleNotFoundError:
+            installed = False
+        if endpoint and not installed:
+            raise ValueError("traces need the extra otel: pip install 'medqa[otel]'")
+        return endpoint
 
     @model_validator(mode="after")
     def _default_within_maximum(self) -> "Settings":

@@ -1,10 +1,12 @@
-"""GET /healthz, /readyz and /info: for orchestrators and for people who ask what is served."""
+"""GET /healthz, /readyz, /info and /metrics: for orchestrators, monitors and curious people."""
 
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client.exposition import choose_encoder
 
 from app import __version__
 from app.answering import Answerer
@@ -47,6 +49,13 @@ async def info(service: ServiceDependency) -> Info:
         libraries={"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "transformers", "fastapi")},
     )
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """What is counted and measured, in the format that Prometheus asks for."""
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(request.app.state.registry), headers={"Content-Type": content_type})
 
 
 def _model(answerer: Answerer) -> ModelInfo:

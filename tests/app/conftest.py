@@ -8,13 +8,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import torch
+from fastapi import FastAPI
 
 from app.answering import Answerer, Deadlines, ModelName
 from app.batching import Limits
@@ -109,6 +110,19 @@ def answerer(tiny_format: PromptFormat) -> Callable[..., Answerer]:
     return build
 
 
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Run an application in this process until it is ready; yield a client of it."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        app.router.lifespan_context(app),
+    ):
+        while not app.state.service.ready:  # noqa: ASYNC110 - a state, as for any client
+            await asyncio.sleep(0.001)
+        yield client
+
+
 Asking = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
@@ -123,15 +137,7 @@ async def asking(fine_tuned: Checkpoint, base: Checkpoint) -> AsyncIterator[Aski
                 "base": FakeEngine(base, "The"),
             }
             app = create_app(Settings(_env_file=None, **settings), engines)
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-            client = await stack.enter_async_context(
-                httpx.AsyncClient(transport=transport, base_url="http://test")
-            )
-            for _ in range(100):
-                if (await client.get("/readyz")).status_code == 200:
-                    break
-            return client
+            return await stack.enter_async_context(client_of(app))
 
         yield build
 

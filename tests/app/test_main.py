@@ -57,16 +57,6 @@ def test_bad_settings_are_named(pair: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_answers_are_not_logged(server: Server, pair: Path) -> None:
-    own = Server(**_pair(pair))
-    own.wait_until_ready()
-    question = "Is xylophonitis contagious?"
-    answer = httpx.post(f"{own.url}/compare", json={"question": question}, timeout=60).json()
-    output = own.stop()
-    assert "xylophonitis" not in output
-    assert answer["base"]["answer"][:20] not in output
-
-
 async def test_health_turns_red_when_an_inference_thread_dies(
     fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
