@@ -76,8 +76,8 @@ def faster_dtype(model: PreTrainedModel) -> torch.dtype:
     capabilities = torch.cpu.get_capabilities()
     if not capabilities.get("avx512_bf16") and not capabilities.get("amx_bf16"):
         return torch.float32
-    seconds = _trial(model)
-    gain = seconds / _trial(copy.deepcopy(model).to(torch.bfloat16))
+    shorter: Any = copy.deepcopy(model)
+    gain = _trial(model) / _trial(shorter.to(torch.bfloat16))
     return torch.bfloat16 if gain > _WORTHWHILE else torch.float32
 
 

@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -65,9 +66,7 @@ def _many(
 ) -> None:
     rounds = _interleaved(
         {
-            name: lambda url=url: _round(
-                url, arguments.clients, arguments.requests, arguments.new_tokens
-            )
+            name: partial(_round, url, arguments.clients, arguments.requests, arguments.new_tokens)
             for name, url in urls.items()
         },
         arguments.repeats,
@@ -101,7 +100,7 @@ def _alone(arguments: argparse.Namespace, urls: dict[str, httpx.URL], model: Any
 
     cases: dict[str, Callable[[], Round]] = {"generate() in process, fp32": in_process}
     for name, url in urls.items():
-        cases[name] = lambda url=url: _round(url, 1, 1, arguments.new_tokens)
+        cases[name] = partial(_round, url, 1, 1, arguments.new_tokens)
     rounds = _interleaved(cases, arguments.repeats)
     speeds = {
         name: statistics.median(each.tokens_per_second for each in made)

@@ -33,6 +33,12 @@ class MuonWithAdamW(torch.optim.Optimizer):
         ]
         chosen = set(map(id, hidden))
         rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
+        matrices: list[nn.Parameter] = [each for each in rest if each.ndim > 1]
+        vectors: list[nn.Parameter] = [each for each in rest if each.ndim <= 1]
+        groups: list[dict[str, Any]] = [
+            {"params": matrices},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
         self._parts: list[torch.optim.Optimizer] = [
             torch.optim.Muon(
                 hidden,
@@ -41,10 +47,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
                 adjust_lr_fn="match_rms_adamw",  # updates as large as AdamW's: rates compare
             ),
             torch.optim.AdamW(
-                [
-                    {"params": [each for each in rest if each.ndim > 1]},
-                    {"params": [each for each in rest if each.ndim <= 1], "weight_decay": 0.0},
-                ],
+                groups,
                 lr=plan.learning_rate,
                 betas=(0.9, plan.adam_beta2),
                 weight_decay=plan.weight_decay,

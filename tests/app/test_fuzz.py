@@ -25,7 +25,7 @@ _SHARED = settings(suppress_health_check=list(HealthCheck), deadline=None)
 _CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-_DOCUMENT = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+_DOCUMENT: Any = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 _OPERATIONS = [result.ok() for result in _DOCUMENT.get_all_operations()]
 
 

@@ -248,7 +248,7 @@ async def test_retry_after_follows_the_pace_of_late(engine: BatchingEngine) -> N
         with pytest.raises(QueueFull) as caught:
             await _generate(engine, [5], Decoding(max_new_tokens=1))
         await asyncio.gather(*running)
-        return caught.value.retry_after_seconds
+        return int(caught.value.headers["Retry-After"])
 
     for _ in range(100):
         engine._note(30.0)
