@@ -1,10 +1,10 @@
-"""A question in, an answer out: prompt, text as it is made, where it stops, and what it took.
+"""A question or a raw prompt in, an answer out: its text as it is made, its end, what it took.
 
 Knows nothing about HTTP. The same code runs both models, so both stop at the same text.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from typing import Literal
 from app.detokenizing import AnswerText
 from app.errors import DeadlineExceeded
 from app.generation import Engine, Token
-from app.prompting import PromptFormat
+from app.prompting import PromptFormat, plain_ids
 from app.sampling import Decoding
 
 ModelName = Literal["fine-tuned", "base"]
@@ -21,7 +21,7 @@ FinishReason = Literal["end", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer. Times are seconds since the question arrived."""
+    """A finished answer; "end" is the model's own end or a stop text. Times are seconds."""
 
     model: ModelName
     text: str
@@ -35,26 +35,39 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """One of the two models, ready for questions."""
+    """One of the two models, ready for questions.
+
+    Its generators yield the text in pieces, then the finished `Answer`. Closing one cancels the
+    answer. They raise DeadlineExceeded when it was not finished within `timeout_seconds`, and
+    whatever ServiceError the engine raises.
+    """
 
     model: ModelName
     engine: Engine
     prompt_format: PromptFormat
     timeout_seconds: float
 
-    async def stream(self, question: str, decoding: Decoding) -> AsyncGenerator[str | Answer]:
-        """Yield the answer's text in pieces, then the finished `Answer`.
+    def stream(
+        self, question: str, decoding: Decoding, stops: Sequence[str] = ()
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield the answer to a question, up to its end or the first of the texts in `stops`."""
+        prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
+        return self._continue(prompt_ids, decoding, [self.prompt_format.stop, *stops])
 
-        Closing the generator cancels the answer.
+    def complete(
+        self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield what follows a raw prompt, which is plain text without any format around it.
 
-        Raises:
-            DeadlineExceeded: the answer was not finished within `timeout_seconds`.
-            ServiceError: whatever the engine raises.
-
+        Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
-        tokenizer = self.engine.checkpoint.tokenizer
-        prompt_ids = self.prompt_format.encode(question, tokenizer)
-        text = AnswerText(tokenizer, self.prompt_format.stop)
+        prompt_ids = plain_ids(prompt, self.engine.checkpoint.tokenizer)
+        return self._continue(prompt_ids, decoding, stops)
+
+    async def _continue(
+        self, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+    ) -> AsyncGenerator[str | Answer]:
+        text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
         started = clock()
         pieces: list[str] = []
@@ -89,11 +102,7 @@ class Answerer:
 
     async def answer(self, question: str, decoding: Decoding) -> Answer:
         """Return the whole answer; raises what `stream` raises."""
-        async with aclosing(self.stream(question, decoding)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    return piece
-        raise AssertionError("a stream ends with its Answer")
+        return await finished(self.stream(question, decoding))
 
     async def bits_per_byte(self, question: str, reference: str) -> float:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
@@ -101,12 +110,19 @@ class Answerer:
         Comparable between models whose vocabularies differ, as perplexity is not.
         """
         tokenizer = self.engine.checkpoint.tokenizer
-        reference_ids = tokenizer.encode(
-            reference, add_special_tokens=False, split_special_tokens=True
-        )
+        reference_ids = plain_ids(reference, tokenizer)
         prompt_ids = self.prompt_format.encode(question, tokenizer)
         bits = await self.engine.bits(prompt_ids, reference_ids)
         return bits / len(reference.encode())
+
+
+async def finished(pieces: AsyncGenerator[str | Answer]) -> Answer:
+    """Return the `Answer` that the pieces end with."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Answer):
+                return piece
+    raise AssertionError("a stream ends with its Answer")
 
 
 async def _next_token(tokens: AsyncGenerator[Token], deadline: float) -> Token | None:
