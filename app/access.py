@@ -28,7 +28,7 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_body_bytes:
             refused = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._refusal)
-            await respond(refused)(scope, receive, send)
+            await respond(scope["path"], refused)(scope, receive, send)
             return
         read = 0
 
