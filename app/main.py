@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from app import __version__, errors
 from app.access import BodyLimit
 from app.answering import Answerer, ModelName
-from app.api import answers, system
+from app.api import answers, openai, system
 from app.checkpoints import Source, best_device, best_dtype, load, prompt_format
 from app.generation import BatchingEngine, Engine, Limits
 from app.serving import RequestLimits, Service
@@ -65,6 +65,7 @@ def create_app(
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     errors.install(app)
     app.include_router(answers.router)
+    app.include_router(openai.router)
     app.include_router(system.router)
     return app
 
