@@ -4,9 +4,11 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.settings import Settings
@@ -48,6 +50,20 @@ def test_the_curl_command_gives_the_answer_shown(demo: Server) -> None:
         # Arithmetic differs in the last bit between processors, and a tie can turn an answer.
         assert given[side]["answer"][:40] == shown[side]["answer"][:40]
         assert given[side]["finish_reason"] == shown[side]["finish_reason"]
+
+
+def test_the_openai_block_prints_an_answer(demo: Server) -> None:
+    block = next(text for kind, text in BLOCKS if kind == "python")
+    done = subprocess.run(
+        [sys.executable, "-c", block.replace("http://127.0.0.1:8000", demo.url)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    question = re.findall(r'"content": "(.*?)"', block)[0]
+    answer = httpx.post(f"{demo.url}/answer", json={"question": question}, timeout=60).json()
+    assert done.stdout == answer["answer"] + "\n"
 
 
 @pytest.mark.parametrize(
