@@ -10,7 +10,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api_keys import ApiKey
-from app.errors import PROBLEM_MEDIA_TYPE, Unauthorized, service_error
+from app.error_responses import service_error
+from app.errors import PROBLEM_MEDIA_TYPE, Unauthorized
 from app.paths import needs_key, route_path
 
 _SCHEMES = {

@@ -1,11 +1,11 @@
-"""A question in, an answer out: prompt, text as it is made, where it stops, and what it took.
+"""A question or a raw prompt in, an answer out: its text as it is made, its end, what it took.
 
 Knows nothing about HTTP. The same code runs both models, so both stop at the same text.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 from app.detokenizing import AnswerText
 from app.errors import DeadlineExceeded
 from app.generation import Engine, Token
-from app.prompting import PromptFormat
+from app.prompting import PromptFormat, plain_ids
 from app.sampling import Decoding
 
 ModelName = Literal["fine-tuned", "base"]
@@ -22,7 +22,7 @@ FinishReason = Literal["end", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer. Times are seconds since the question arrived."""
+    """A finished answer; "end" is the model's own end or a stop text. Times are seconds."""
 
     model: ModelName
     text: str
@@ -66,7 +66,12 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """One of the two models, ready for questions; `observe` is handed each attempt as it begins."""
+    """One of the two models, ready for questions; `observe` is handed each attempt as it begins.
+
+    Its generators yield the text in pieces, then the finished `Answer`. Closing one cancels the
+    answer. They raise DeadlineExceeded when it was not begun or not finished in time, and whatever
+    ServiceError the engine raises.
+    """
 
     model: ModelName
     engine: Engine
@@ -76,22 +81,32 @@ class Answerer:
     """Where a request does not say; see `Decoding`."""
     observe: Callable[[Attempt], None] = lambda _: None
 
-    async def stream(self, question: str, decoding: Decoding) -> AsyncGenerator[str | Answer]:
-        """Yield the answer's text in pieces, then the finished `Answer`.
+    def stream(
+        self, question: str, decoding: Decoding, stops: Sequence[str] = ()
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield the answer to a question, up to its end or the first of the texts in `stops`."""
+        prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
+        stops = [self.prompt_format.stop, *stops]
+        return self._observed(Attempt(self.model, question), prompt_ids, decoding, stops)
 
-        Closing the generator cancels the answer.
+    def complete(
+        self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield what follows a raw prompt, which is plain text without any format around it.
 
-        Raises:
-            DeadlineExceeded: the answer was not begun or not finished in time.
-            ServiceError: whatever the engine raises.
-
+        Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
+        prompt_ids = plain_ids(prompt, self.engine.checkpoint.tokenizer)
+        return self._observed(Attempt(self.model, prompt), prompt_ids, decoding, stops)
+
+    async def _observed(
+        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+    ) -> AsyncGenerator[str | Answer]:
+        self.observe(attempt)
         if decoding.no_repeat_ngram_size is None:
             decoding = replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
-        attempt = Attempt(self.model, question)
-        self.observe(attempt)
         try:
-            async with aclosing(self._stream(attempt, decoding)) as pieces:
+            async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         attempt.answer = piece
@@ -100,11 +115,11 @@ class Answerer:
             attempt.error = error
             raise
 
-    async def _stream(self, attempt: Attempt, decoding: Decoding) -> AsyncGenerator[str | Answer]:
-        tokenizer = self.engine.checkpoint.tokenizer
-        prompt_ids = self.prompt_format.encode(attempt.question, tokenizer)
+    async def _continue(
+        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+    ) -> AsyncGenerator[str | Answer]:
         attempt.prompt_tokens = len(prompt_ids)
-        text = AnswerText(tokenizer, self.prompt_format.stop)
+        text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
         started = clock()
         last_moment = started + self.deadlines.total_seconds
@@ -142,11 +157,7 @@ class Answerer:
 
     async def answer(self, question: str, decoding: Decoding) -> Answer:
         """Return the whole answer; raises what `stream` raises."""
-        async with aclosing(self.stream(question, decoding)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    return piece
-        raise AssertionError("a stream ends with its Answer")
+        return await finished(self.stream(question, decoding))
 
     async def bits_per_byte(self, question: str, reference: str) -> float:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
@@ -154,12 +165,19 @@ class Answerer:
         Comparable between models whose vocabularies differ, as perplexity is not.
         """
         tokenizer = self.engine.checkpoint.tokenizer
-        reference_ids = tokenizer.encode(
-            reference, add_special_tokens=False, split_special_tokens=True
-        )
+        reference_ids = plain_ids(reference, tokenizer)
         prompt_ids = self.prompt_format.encode(question, tokenizer)
         bits = await self.engine.bits(prompt_ids, reference_ids)
         return bits / len(reference.encode())
+
+
+async def finished(pieces: AsyncGenerator[str | Answer]) -> Answer:
+    """Return the `Answer` that the pieces end with."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Answer):
+                return piece
+    raise AssertionError("a stream ends with its Answer")
 
 
 async def _next_token(tokens: AsyncGenerator[Token], deadline: float) -> Token | None:

@@ -6,7 +6,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import problem, respond
+from app.error_responses import respond
+from app.errors import problem
 
 
 class BodyLimit:
@@ -28,7 +29,7 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_body_bytes:
             refused = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._refusal)
-            await respond(refused)(scope, receive, send)
+            await respond(scope, refused)(scope, receive, send)
             return
         read = 0
 

@@ -1,20 +1,22 @@
-"""Tokens become text as they arrive: whole characters only, nothing past the stop text.
+"""Tokens become text as they arrive: whole characters only, nothing past a stop text.
 
-Knows nothing about models or requests. Text that may be the beginning of the stop text is held
+Knows nothing about models or requests. Text that may be the beginning of a stop text is held
 back until the next token decides, so that no client ever sees half of `<end>`.
 """
+
+from collections.abc import Sequence
 
 from tokenizers.decoders import DecodeStream
 from transformers import PreTrainedTokenizerBase
 
 
 class AnswerText:
-    """The text of one answer, fed token by token."""
+    """The text of one answer, fed token by token, up to the first of the texts in `stops`."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: str) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> None:
         self._backend = tokenizer.backend_tokenizer
         self._stream = DecodeStream(skip_special_tokens=True)
-        self._stop = stop
+        self._stops = stops
         self._held = ""
         self.stopped = False
 
@@ -23,12 +25,13 @@ class AnswerText:
         if self.stopped:
             return ""
         self._held += self._stream.step(self._backend, token_id) or ""
-        before, found, _ = self._held.partition(self._stop)
-        if found:
+        cut = _first_stop(self._held, self._stops)
+        if cut is not None:
             self.stopped = True
-            self._held = ""
+            before, self._held = self._held[:cut], ""
             return before
-        safe = len(self._held) - _overlap(self._held, self._stop)
+        longest = max((_overlap(self._held, stop) for stop in self._stops), default=0)
+        safe = len(self._held) - longest
         ready, self._held = self._held[:safe], self._held[safe:]
         return ready
 
@@ -39,6 +42,15 @@ class AnswerText:
         """
         rest, self._held = self._held, ""
         return rest
+
+
+def _first_stop(text: str, stops: Sequence[str]) -> int | None:
+    """Return where the stop text begins that is complete first, or None.
+
+    The one that begins first would depend on how the text was cut into tokens.
+    """
+    found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+    return min(found)[1] if found else None
 
 
 def _overlap(text: str, stop: str) -> int:

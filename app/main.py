@@ -11,15 +11,16 @@ from limits import parse as parse_limit
 from limits.aio.storage import Storage
 from starlette.middleware.cors import CORSMiddleware
 
-from app import __version__, errors, observing
+from app import __version__, error_responses, observing
 from app.access import RequireKey, declare_keys
 from app.answering import Answerer, Deadlines, ModelName
-from app.api import answers, system
+from app.api import answers, openai, system
 from app.api_keys import read_keys
 from app.batching import Limits
 from app.body_limit import BodyLimit
 from app.checkpoints import Source, load, prompt_format
 from app.devices import best_device, best_dtype, cpu_threads
+from app.errors import CheckpointError
 from app.generation import BatchingEngine, Engine
 from app.logs import access_log
 from app.paths import DOCUMENTATION
@@ -91,9 +92,10 @@ def create_app(
     )
     app.state.service = service
     app.state.registry = telemetry.registry
-    errors.install(app)
+    error_responses.install(app)
     _guard(app, settings, counted_in, observers)
     app.include_router(answers.router)
+    app.include_router(openai.router)
     app.include_router(system.router)
     return app
 
@@ -159,7 +161,7 @@ async def _start(
             engines = loaded
         await service.warm_up(_answerers(settings, engines))
         logger.info("ready")
-    except errors.CheckpointError as error:
+    except CheckpointError as error:
         logger.error("cannot start: %s", error)
     except Exception:
         logger.exception("cannot start")

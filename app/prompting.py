@@ -60,11 +60,11 @@ class PromptFormat:
         """
         if self._marked_by(tokenizer):
             return (
-                _encode(tokenizer, self.before, markers=True)
-                + _encode(tokenizer, question, markers=False)
-                + _encode(tokenizer, self.after, markers=True)
+                _marked_ids(self.before, tokenizer)
+                + plain_ids(question, tokenizer)
+                + _marked_ids(self.after, tokenizer)
             )
-        return _encode(tokenizer, self.render(question), markers=False)
+        return plain_ids(self.render(question), tokenizer)
 
     def _marked_by(self, tokenizer: PreTrainedTokenizerBase) -> bool:
         return any(
@@ -72,8 +72,12 @@ class PromptFormat:
         )
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, text: str, *, markers: bool) -> list[int]:
-    ids: list[int] = tokenizer.encode(
-        text, add_special_tokens=False, split_special_tokens=not markers
-    )
+def plain_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the token ids of text that is data: special tokens spelled in it stay plain text."""
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    return ids
+
+
+def _marked_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
     return ids

@@ -20,7 +20,8 @@ from limits.storage import storage_from_string
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import RateLimited, service_error
+from app.error_responses import service_error
+from app.errors import RateLimited
 from app.paths import is_counted, route_path
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,8 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(strict=True), AfterValidator(_encodable), AfterValidator(_not_blank)]
+Encodable = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
+Text = Annotated[Encodable, AfterValidator(_not_blank)]
 
 
 class _Request(BaseModel):

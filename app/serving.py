@@ -6,13 +6,14 @@ the first moment.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from app.answering import Answerer, ModelName
 from app.checkpoints import Source
-from app.errors import NotReady
+from app.errors import InvalidField, NotReady
 from app.sampling import Decoding
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,31 @@ class RequestLimits:
     default_new_tokens: int
     max_new_tokens: int
 
+    def check_length(self, text: str, field: str) -> None:
+        """Refuse a question or prompt that is too long; `field` is where the client wrote it.
+
+        Raises:
+            InvalidField: it has more than `max_question_characters`.
+
+        """
+        if len(text) > self.max_question_characters:
+            raise InvalidField(
+                field,
+                f"has {len(text)} characters; this service takes at most "
+                f"{self.max_question_characters}",
+            )
+
+    def new_tokens(self, asked: int | None, field: str) -> int:
+        """Return the most tokens that an answer may have; `field` is where the client said so.
+
+        Raises:
+            InvalidField: it asked for more than `max_new_tokens`.
+
+        """
+        if asked is not None and asked > self.max_new_tokens:
+            raise InvalidField(field, f"must be at most {self.max_new_tokens}")
+        return asked or self.default_new_tokens
+
 
 @dataclass(slots=True)
 class Service:
@@ -39,6 +65,8 @@ class Service:
 
     limits: RequestLimits
     sources: Mapping[ModelName, Source]
+    started_at: float = field(default_factory=time.time)
+    """Seconds since the Unix epoch."""
     step: Step = "loading"
     answerers: Mapping[ModelName, Answerer] = field(default_factory=dict)
 

@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     )
 
     max_question_characters: Positive = Field(
-        4_000, description="Longest question accepted, in characters."
+        4_000, description="Longest question or raw prompt accepted, in characters."
     )
     max_body_bytes: Positive = Field(65_536, description="Largest request body accepted, in bytes.")
     default_new_tokens: Positive = Field(

@@ -5,9 +5,11 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.api_keys import parse_key
@@ -64,6 +66,20 @@ def test_the_commands_that_make_a_key_print_its_digest() -> None:
     digest, key = done.stdout.split("\n")
     assert len(key) > 40
     assert parse_key(f"alice:{digest}").digest == hashlib.sha256(key.encode()).hexdigest()
+
+
+def test_the_openai_block_prints_an_answer(demo: Server) -> None:
+    block = next(text for kind, text in BLOCKS if kind == "python")
+    done = subprocess.run(
+        [sys.executable, "-c", block.replace("http://127.0.0.1:8000", demo.url)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    question = re.findall(r'"content": "(.*?)"', block)[0]
+    answer = httpx.post(f"{demo.url}/answer", json={"question": question}, timeout=60).json()
+    assert done.stdout == answer["answer"] + "\n"
 
 
 @pytest.mark.parametrize(

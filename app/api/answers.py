@@ -12,7 +12,7 @@ from app.answering import Answer, Answerer
 from app.api.dependencies import ServiceDependency
 from app.api.events import Event, gather, stream, wants_stream
 from app.comparing import Piece, Side, compare
-from app.errors import PROBLEM_MEDIA_TYPE, InvalidField, ServiceError, problem_of
+from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
 from app.sampling import Decoding
 from app.schemas import (
     AnswerRequest,
@@ -68,17 +68,13 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
 
 def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> Decoding:
     """Return the decoding asked for, within the service's limits."""
-    if len(body.question) > limits.max_question_characters:
-        raise InvalidField(
-            "question",
-            f"has {len(body.question)} characters; this service takes at most "
-            f"{limits.max_question_characters}",
-        )
-    max_new_tokens = body.max_new_tokens or limits.default_new_tokens
-    if max_new_tokens > limits.max_new_tokens:
-        raise InvalidField("max_new_tokens", f"must be at most {limits.max_new_tokens}")
+    limits.check_length(body.question, "question")
     return Decoding(
-        max_new_tokens, body.temperature, body.top_p, body.top_k, body.no_repeat_ngram_size
+        limits.new_tokens(body.max_new_tokens, "max_new_tokens"),
+        body.temperature,
+        body.top_p,
+        body.top_k,
+        body.no_repeat_ngram_size,
     )
 
 

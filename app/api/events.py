@@ -16,6 +16,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 
+from app.error_responses import openai_error, speaks_openai
 from app.errors import FAILED, ClientGone, ServiceError, problem, problem_of
 
 logger = logging.getLogger(__name__)
@@ -26,10 +27,13 @@ Result = TypeVar("Result")
 
 
 class Event(NamedTuple):
-    """One server-sent event: `token` with a piece of text, or `done` with the whole body."""
+    """One server-sent event; text as its body goes out as it is.
 
-    name: str
-    body: BaseModel
+    Ours are `token` with a piece of text and `done` with the whole body; OpenAI's have no name.
+    """
+
+    name: str | None
+    body: BaseModel | str
 
 
 def wants_stream(request: Request, stream: bool) -> bool:
@@ -44,18 +48,24 @@ async def gather(request: Request, events: AsyncGenerator[Event]) -> BaseModel:
         ClientGone: the client closed its connection first; the work was cancelled.
 
     """
-    return await _while_connected(request, _body(events))
+    return await while_connected(request, _body(events))
 
 
 async def _body(events: AsyncGenerator[Event]) -> BaseModel:
     async with aclosing(events):
         async for event in events:
-            if event.name == "done":
+            if event.name == "done" and isinstance(event.body, BaseModel):
                 return event.body
     raise AssertionError("events end with `done`")
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what `work` returns, or cancel it when the client goes away.
+
+    Raises:
+        ClientGone: the client closed its connection first.
+
+    """
     # The body has been read, so the next message can only be the disconnect.
     task = asyncio.create_task(work)
     gone = asyncio.create_task(_disconnect(request))
@@ -79,21 +89,21 @@ async def stream(request: Request, events: AsyncGenerator[Event]) -> StreamingRe
     """Return a response that sends events as they come and comments while there are none.
 
     A failure before the first event is raised, so that it gets its own HTTP status. A later one
-    becomes a last `error` event, whatever it was: a stream never just hangs.
+    becomes a last event that says so, whatever it was: a stream never just hangs.
 
     Raises:
         ClientGone: the client closed its connection before there was anything to send.
     """
     first = asyncio.ensure_future(anext(events))
     try:
-        await _while_connected(request, _begun(first))
+        await while_connected(request, _begun(first))
     except BaseException:
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         await events.aclose()
         raise
     return EventSourceResponse(
-        _lines(first, events),
+        _lines(request, first, events),
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
@@ -106,7 +116,7 @@ async def _begun(first: "asyncio.Future[Event]") -> None:
 
 
 async def _lines(
-    first: "asyncio.Future[Event]", events: AsyncGenerator[Event]
+    request: Request, first: "asyncio.Future[Event]", events: AsyncGenerator[Event]
 ) -> AsyncIterator[bytes]:
     """Yield the stream's bytes, one event or comment at a time."""
     pending = first
@@ -116,21 +126,28 @@ async def _lines(
             if not done:
                 yield KEEPALIVE_COMMENT
                 continue
-            event = pending.result()
-            yield _line(event.name, event.body.model_dump_json())
+            yield _line(pending.result())
             pending = asyncio.ensure_future(anext(events))
     except StopAsyncIteration:
         pass
     except ServiceError as error:
-        yield _line("error", json.dumps(problem_of(error)))
+        yield _failure(request, problem_of(error), error)
     except Exception:
         logger.exception("a stream failed")
-        yield _line("error", json.dumps(problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)))
+        yield _failure(request, problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED))
     finally:
         pending.cancel()
         await asyncio.gather(pending, return_exceptions=True)
         await events.aclose()
 
 
-def _line(name: str, data: str) -> bytes:
-    return format_sse_event(event=name, data_str=data)
+def _line(event: Event) -> bytes:
+    data = event.body if isinstance(event.body, str) else event.body.model_dump_json()
+    return format_sse_event(event=event.name, data_str=data)
+
+
+def _failure(request: Request, body: dict[str, Any], cause: ServiceError | None = None) -> bytes:
+    """Return the event that ends a failed stream, as the clients of this path expect it."""
+    if speaks_openai(request.scope):
+        return _line(Event(None, json.dumps(openai_error(body, cause))))
+    return _line(Event("error", json.dumps(body)))

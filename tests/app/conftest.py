@@ -1,4 +1,4 @@
-"""Engines over the tiny pair, a fake engine that says what a test tells it, a real server."""
+"""Engines over the tiny pair, fake ones that say what a test tells them, real servers of both."""
 
 import asyncio
 import os
@@ -6,15 +6,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 import torch
+import uvicorn
 from fastapi import FastAPI
 
 from app.answering import Answerer, Deadlines, ModelName
@@ -207,3 +211,42 @@ def server(pair: Path) -> Iterator[Server]:
     finally:
         if running.process.poll() is None:
             running.stop()
+
+
+def _client(url: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[openai.OpenAI]:
+    with _client(server.url) as connected:
+        yield connected
+
+
+@dataclass
+class Faked:
+    """A real server over engines that say what a test tells them, and a client of it."""
+
+    fine_tuned: FakeEngine
+    base: FakeEngine
+    client: openai.OpenAI
+
+
+@pytest.fixture
+def faked(fine_tuned: Checkpoint, base: Checkpoint) -> Iterator[Faked]:
+    tuned = FakeEngine(fine_tuned, "A disease.", end=True)
+    untuned = FakeEngine(base, "Wheezing and coughing, then <end> more")
+    app = create_app(Settings(), {"fine-tuned": tuned, "base": untuned})
+    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        while not (running.started and app.state.service.ready):
+            assert thread.is_alive()
+            time.sleep(0.01)
+        port = running.servers[0].sockets[0].getsockname()[1]
+        with _client(f"http://127.0.0.1:{port}") as client:
+            yield Faked(tuned, untuned, client)
+    finally:
+        running.should_exit = True
+        thread.join()

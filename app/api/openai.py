@@ -1,0 +1,183 @@
+"""GET /v1/models, POST /v1/completions and /v1/chat/completions, as OpenAI's clients expect them.
+
+Answers are those of /answer: greedy unless a temperature is given, by the same prompt.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from app.answering import Answer, Answerer, ModelName, finished
+from app.api.dependencies import ServiceDependency
+from app.api.events import Event, stream, while_connected
+from app.errors import InvalidField, UnknownModel
+from app.openai_replies import (
+    ChatChoice,
+    ChatChunk,
+    ChatChunkChoice,
+    ChatCompletion,
+    ChatMessage,
+    Completion,
+    CompletionChoice,
+    Delta,
+    ErrorBody,
+    FinishReason,
+    ServedModel,
+    ServedModels,
+    Usage,
+)
+from app.openai_requests import ChatRequest, CompletionRequest, DecodingFields
+from app.sampling import Decoding
+from app.serving import RequestLimits, Service
+
+_COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say
+_FINISH: Mapping[str, FinishReason] = {"end": "stop", "length": "length"}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody},
+    "5XX": {"model": ErrorBody},
+}
+
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The whole body, or with `stream` chunks as server-sent events.",
+        "content": {"text/event-stream": {}},
+    }
+}
+
+router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
+
+
+@router.get("/models")
+async def models(service: ServiceDependency) -> ServedModels:
+    """List both models."""
+    return ServedModels(data=[_served(service, model) for model in service.admit()])
+
+
+@router.get("/models/{model}")
+async def one_model(model: str, service: ServiceDependency) -> ServedModel:
+    """Describe one model."""
+    return _served(service, _answerer(service, model).model)
+
+
+@router.post("/completions", response_model=Completion, responses=_STREAMED)
+async def completions(body: CompletionRequest, request: Request, service: ServiceDependency) -> Any:
+    """Continue a raw prompt: no question, no prompt format around it, 16 tokens by default.
+
+    `<answer>` or `<end>` spelled in the prompt is plain text. The model's own end token ends the
+    text, and so does `stop`; a client that wants the text `<end>` to end it says so there.
+    """
+    answerer = _answerer(service, body.model)
+    service.limits.check_length(body.prompt, "prompt")
+    default = min(_COMPLETION_TOKENS, service.limits.max_new_tokens)
+    decoding = _decoding(body, service.limits.new_tokens(body.max_tokens or default, "max_tokens"))
+    pieces = answerer.complete(body.prompt, decoding, body.stop)
+    reply = partial(Completion, **_head("cmpl", answerer))
+    if body.stream:
+        return await stream(request, _events(pieces, reply, _text, [], body.include_usage))
+    answer = await while_connected(request, finished(pieces))
+    return reply(choices=[_text(answer.text, _FINISH[answer.finish_reason])], usage=_usage(answer))
+
+
+@router.post("/chat/completions", response_model=ChatCompletion, responses=_STREAMED)
+async def chat_completions(body: ChatRequest, request: Request, service: ServiceDependency) -> Any:
+    """Answer the last user message, exactly as `/answer` answers a question.
+
+    System messages and earlier turns are accepted and not used: the models know only one
+    question and its answer.
+    """
+    answerer = _answerer(service, body.model)
+    service.limits.check_length(body.question, "messages")
+    decoding = _decoding(body, _chat_tokens(body, service.limits))
+    pieces = answerer.stream(body.question, decoding, body.stop)
+    head = _head("chatcmpl", answerer)
+    if body.stream:
+        opening = [ChatChunkChoice(delta=Delta(role="assistant", content=""))]
+        chunk = partial(ChatChunk, **head)
+        return await stream(request, _events(pieces, chunk, _delta, opening, body.include_usage))
+    answer = await while_connected(request, finished(pieces))
+    choice = ChatChoice(
+        message=ChatMessage(content=answer.text), finish_reason=_FINISH[answer.finish_reason]
+    )
+    return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
+
+
+def _served(service: Service, model: ModelName) -> ServedModel:
+    return ServedModel(id=model, created=int(service.started_at))
+
+
+def _answerer(service: Service, model: str) -> Answerer:
+    answerers = service.admit()
+    for name, answerer in answerers.items():
+        if name == model:
+            return answerer
+    served = " and ".join(repr(name) for name in answerers)
+    raise UnknownModel(f"The model {model!r} does not exist; this service has {served}.")
+
+
+def _chat_tokens(body: ChatRequest, limits: RequestLimits) -> int:
+    if body.max_completion_tokens is None:
+        return limits.new_tokens(body.max_tokens, "max_tokens")
+    if body.max_tokens is not None:
+        raise InvalidField("max_tokens", "cannot be given together with max_completion_tokens")
+    return limits.new_tokens(body.max_completion_tokens, "max_completion_tokens")
+
+
+def _decoding(body: DecodingFields, max_new_tokens: int) -> Decoding:
+    return Decoding(
+        max_new_tokens,
+        temperature=0.0 if body.temperature is None else body.temperature,
+        top_p=1.0 if body.top_p is None else body.top_p,
+    )
+
+
+def _head(kind: str, answerer: Answerer) -> dict[str, Any]:
+    """Return the fields that every body and every chunk of one reply share."""
+    return {
+        "id": f"{kind}-{uuid.uuid4().hex}",
+        "created": int(time.time()),
+        "model": answerer.model,
+    }
+
+
+def _text(text: str, finish: FinishReason | None) -> CompletionChoice:
+    return CompletionChoice(text=text, finish_reason=finish)
+
+
+def _delta(text: str, finish: FinishReason | None) -> ChatChunkChoice:
+    return ChatChunkChoice(delta=Delta(content=text or None), finish_reason=finish)
+
+
+def _usage(answer: Answer) -> Usage:
+    return Usage(
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        total_tokens=answer.prompt_tokens + answer.completion_tokens,
+    )
+
+
+async def _events(
+    pieces: AsyncGenerator[str | Answer],
+    chunk: Callable[..., BaseModel],
+    choice: Callable[[str, FinishReason | None], BaseModel],
+    opening: Sequence[BaseModel],
+    include_usage: bool,
+) -> AsyncGenerator[Event]:
+    """Yield a stream's chunks: the opening once the model has begun, the text, how it ended."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if opening:
+                yield Event(None, chunk(choices=opening))
+                opening = ()
+            if isinstance(piece, str):
+                yield Event(None, chunk(choices=[choice(piece, None)]))
+                continue
+            yield Event(None, chunk(choices=[choice("", _FINISH[piece.finish_reason])]))
+            if include_usage:
+                yield Event(None, chunk(choices=[], usage=_usage(piece)))
+    yield Event(None, "[DONE]")
