@@ -1,12 +1,12 @@
 """The process: starts, says why it cannot, drains, and stops with the right exit status."""
 
-import threading
-import time
+import signal
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.__main__ import _Server
 from app.checkpoints import Checkpoint
 from app.main import create_app
 from app.settings import Settings
@@ -20,23 +20,27 @@ def _pair(pair: Path) -> dict[str, str]:
     }
 
 
-def test_sigterm_lets_a_running_answer_finish(pair: Path) -> None:
+def test_sigterm_lets_running_answers_finish(pair: Path) -> None:
     server = Server(**_pair(pair))
     server.wait_until_ready()
-    bodies: list[httpx.Response] = []
-
-    def ask() -> None:
-        body = {"question": "What is asthma?", "max_new_tokens": 110}
-        bodies.append(httpx.post(f"{server.url}/compare", json=body, timeout=60))
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    time.sleep(0.1)
-    output = server.stop()
-    asking.join()
+    body = {"question": "What is asthma?", "max_new_tokens": 110, "stream": True}
+    with httpx.stream("POST", f"{server.url}/compare", json=body, timeout=60) as running:
+        server.process.terminate()
+        events = running.read().decode().strip().split("\n\n")
+    assert events[-1].startswith("event: done"), events[-1]
+    output = server.wait()
     assert server.process.returncode == 0, output
-    assert bodies[0].status_code == 200
-    assert bodies[0].json()["base"]["answer"]
+
+
+def test_a_service_told_to_stop_is_not_ready_at_once() -> None:
+    server = _Server(Settings())
+    service = server.config.app.state.service  # type: ignore[union-attr]
+    service.step = "ready"
+    assert service.ready
+    server.handle_exit(signal.SIGTERM, None)
+    assert service.step == "draining"
+    assert not service.ready
+    assert server.should_exit
 
 
 def test_a_broken_model_directory_stops_the_start(pair: Path, broken: Path) -> None:
@@ -120,24 +124,6 @@ def test_a_dead_or_stuck_model_ends_the_process(pair: Path, failure: str) -> Non
     output = server.wait()
     assert server.process.returncode == 1, output
     assert "dead or stuck" in output
-
-
-def test_a_draining_service_is_not_ready(pair: Path) -> None:
-    server = Server(**_pair(pair))
-    server.wait_until_ready()
-    body = {"question": "What is asthma?", "max_new_tokens": 110, "stream": True}
-    with (
-        httpx.Client(base_url=server.url, timeout=60) as kept,
-        httpx.stream("POST", f"{server.url}/compare", json=body, timeout=60) as running,
-    ):
-        assert kept.get("/readyz").status_code == 200
-        server.process.terminate()
-        while (answer := kept.get("/readyz")).status_code == 200:
-            time.sleep(0.001)
-        assert answer.json() == {"status": "draining"}
-        assert running.read().decode().strip().split("\n\n")[-1].startswith("event: done")
-    output = server.wait()
-    assert server.process.returncode == 0, output
 
 
 @pytest.mark.parametrize("path", ["/answer", "/compare", "/info"])
