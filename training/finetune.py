@@ -225,7 +225,7 @@ def _trainer(
             eval_strategy="steps",
             eval_steps=evaluation_steps,
             save_steps=evaluation_steps,
-            save_total_limit=1,
+            save_total_limit=2,  # with 1, Trainer ends by deleting all but the best
             load_best_model_at_end=True,
             metric_for_best_model="eval_loss",
             greater_is_better=False,
