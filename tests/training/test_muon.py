@@ -11,8 +11,8 @@ from training.muon import MuonWithAdamW, optimizers
 from training.recipe import Optimisation
 
 PLAN = Optimisation(
-    learning_rate=1e-3,
-    muon_learning_rate=2e-3,
+    learning_rate=1e-2,
+    muon_learning_rate=2e-2,
     warmup_steps=0,
     weight_decay=0.1,
     adam_beta2=0.98,
