@@ -36,7 +36,8 @@ for GPT-2 beside its fine-tuned version, `../fine-tuned`, where GPT-2's own weig
 ## Data
 
 {blocks:,} blocks of {block_tokens} tokens from {books} OpenStax textbooks, © Rice University and the
-books' authors, licensed CC BY 4.0, text extracted from their sources:
+books' authors, licensed [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/), text extracted from
+their sources:
 
 {attribution}
 
@@ -60,7 +61,7 @@ _FINE_TUNED = """\
 ## Data
 
 MedQuAD (Ben Abacha & Demner-Fushman, BMC Bioinformatics 2019), https://github.com/abachaa/MedQuAD,
-licensed CC BY 4.0: {examples:,} pairs of the `train` split; cleaned (boilerplate stripped or
+licensed [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/): {examples:,} pairs of the `train` split; cleaned (boilerplate stripped or
 rewritten) and split by topic as `python -m training prepare` does. The base's own data: its card.
 
 ## Figures
@@ -116,7 +117,7 @@ def write_pair(
             block_tokens=plan.block_tokens,
             books=len(sources),
             attribution="\n".join(
-                f"- https://github.com/{source['repo']} at {source['commit'][:12]}"
+                f"- https://github.com/{source['repo']} at {source['commit']}"
                 for source in sources
             ),
             bits_per_byte=base_bits,
