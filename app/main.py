@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import torch
 from fastapi import FastAPI
@@ -176,14 +177,24 @@ async def _start(
 def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer]:
     found = prompt_format(engines["fine-tuned"].checkpoint)
     deadlines = Deadlines(settings.queue_timeout_seconds, settings.request_timeout_seconds)
-    guards = {
+    guards: dict[ModelName, int | None] = {
         "fine-tuned": settings.no_repeat_ngram_size,
         "base": settings.base_no_repeat_ngram_size,
     }
     return {
-        model: Answerer(model, engine, found, deadlines, guards[model], observing.register)
+        model: Answerer(
+            model, engine, found, deadlines, _guard_size(engine, guards[model]), observing.register
+        )
         for model, engine in engines.items()
     }
+
+
+def _guard_size(engine: Engine, wanted: int | None) -> int:
+    """Return the repetition guard that is wanted, else the one that the model was saved with."""
+    if wanted is not None:
+        return wanted
+    generation: Any = engine.checkpoint.model.generation_config
+    return generation.no_repeat_ngram_size or 0
 
 
 def load_engines(

@@ -184,10 +184,11 @@ class Settings(BaseSettings):
     max_batch_tokens: Positive = Field(
         512, description="Tokens in one forward pass; longer prompts are read in pieces."
     )
-    no_repeat_ngram_size: Annotated[int, Ge(0)] = Field(
-        0,
+    no_repeat_ngram_size: Annotated[int, Ge(0)] | None = Field(
+        None,
         description="No sequence of so many tokens comes twice in the fine-tuned model's answers, "
-        "unless the request says otherwise. 0: it may repeat itself.",
+        "unless the request says otherwise; 0 lets it repeat itself. Unset: what the model's "
+        "generation_config.json says.",
     )
     base_no_repeat_ngram_size: Annotated[int, Ge(0)] = Field(
         0, description="The same for the base model; off, so that the comparison is honest."

@@ -61,8 +61,9 @@ _FINE_TUNED = """\
 ## Data
 
 MedQuAD (Ben Abacha & Demner-Fushman, BMC Bioinformatics 2019), https://github.com/abachaa/MedQuAD,
-licensed [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/): {examples:,} pairs of the `train` split; cleaned (boilerplate stripped or
-rewritten) and split by topic as `python -m training prepare` does. The base's own data: its card.
+licensed [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/): {examples:,} pairs of the `train`
+split; cleaned (boilerplate stripped or rewritten) and split by topic as `python -m training prepare`
+does. The base's own data: its card.
 
 ## Figures
 
@@ -72,6 +73,10 @@ On `test_unseen`: {pairs:,} questions of topics that training never saw, {answer
 | --- | --- | --- |
 | answer-only bits per byte | {base_bits:.3f} | {bits_per_byte:.3f} ({ratio:.2f} ×) |
 | greedy answers ended by `<end>` within {max_new_tokens} tokens | | {end_rate:.1%} |
+| the same without the guard against repetition | | {unguarded:.1%} |
+
+The guard is this model's default (`no_repeat_ngram_size: {guard}` in `generation_config.json`): no
+sequence of {guard} tokens comes twice in an answer. It is off for the base.
 
 Made by `{command}`, measured by `python -m training evaluate --model models/demo/fine-tuned
 --base models/demo/base --data data`. Recipe, versions and learning curve: `training.json`.
@@ -117,8 +122,7 @@ def write_pair(
             block_tokens=plan.block_tokens,
             books=len(sources),
             attribution="\n".join(
-                f"- https://github.com/{source['repo']} at {source['commit']}"
-                for source in sources
+                f"- https://github.com/{source['repo']} at {source['commit']}" for source in sources
             ),
             bits_per_byte=base_bits,
             command=_COMMAND,
@@ -136,6 +140,8 @@ def write_pair(
             ratio=bits / base_bits,
             max_new_tokens=figures["fine_tuned"]["end_rate_max_new_tokens"],
             end_rate=figures["fine_tuned"]["end_rate"],
+            unguarded=figures["fine_tuned"]["end_rate_unguarded"],
+            guard=figures["fine_tuned"]["no_repeat_ngram_size"],
             command=_COMMAND,
             out_of_scope=out_of_scope,
         ),

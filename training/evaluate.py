@@ -17,20 +17,17 @@ from tqdm import tqdm
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    ContinuousBatchingConfig,
-    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from training.errors import TrainingError
 from training.examples import IGNORED, Pair, read_pairs
+from training.greedy import greedy_answers
 from training.prompt import encode_prompt, encode_text
 
 MAX_NEW_TOKENS = 512
 _BATCH_TOKENS = 4_096
-_PAGE_TOKENS = 256
-_CONCURRENT = 64
 
 
 class Loaded(NamedTuple):
@@ -87,6 +84,8 @@ def evaluate(
     pairs = read_pairs(data, "Split", split)[:limit]
     fine_tuned, untuned = load(str(model), None), load(base, base_revision)
     pairs = _shared_span(pairs, [fine_tuned, untuned])
+    questions = [pair.question for pair in pairs]
+    guard = fine_tuned.model.generation_config.no_repeat_ngram_size or 0
     return {
         "split": split,
         "pairs": len(pairs),
@@ -94,7 +93,9 @@ def evaluate(
         "base": {"bits_per_byte": bits_per_byte(untuned, pairs, "base")},
         "fine_tuned": {
             "bits_per_byte": bits_per_byte(fine_tuned, pairs, "fine-tuned"),
-            "end_rate": end_rate(fine_tuned, [pair.question for pair in pairs]),
+            "end_rate": end_rate(fine_tuned, questions, guard),
+            "end_rate_unguarded": end_rate(fine_tuned, questions),
+            "no_repeat_ngram_size": guard,
             "end_rate_max_new_tokens": MAX_NEW_TOKENS,
         },
     }
@@ -190,32 +191,12 @@ def _nats(model: PreTrainedModel, batch: Sequence[tuple[list[int], list[int]]]) 
     )
 
 
-def end_rate(loaded: Loaded, questions: Sequence[str]) -> float:
-    """Return the share of greedy answers that end by `<end>` within 512 new tokens."""
-    end = loaded.tokenizer.eos_token_id
+def end_rate(loaded: Loaded, questions: Sequence[str], no_repeat_ngram_size: int = 0) -> float:
+    """Return the share of greedy answers that end by `<end>` within 512 new tokens.
+
+    With `no_repeat_ngram_size`, no sequence of so many tokens comes twice in an answer.
+    """
+    end: Any = loaded.tokenizer.eos_token_id
     prompts = [encode_prompt(question, loaded.tokenizer) for question in questions]
-    room = loaded.context_tokens - max(map(len, prompts))
-    pages = math.ceil(loaded.context_tokens / _PAGE_TOKENS)
-    model: Any = loaded.model
-    outputs = model.generate_batch(
-        inputs=prompts,
-        generation_config=GenerationConfig(
-            do_sample=False,
-            max_new_tokens=min(MAX_NEW_TOKENS, room),
-            eos_token_id=end,
-            pad_token_id=end,
-        ),
-        continuous_batching_config=ContinuousBatchingConfig(
-            page_size=_PAGE_TOKENS,
-            num_blocks=_CONCURRENT * pages + 1,
-            safety_margin=0.0,
-            max_batch_tokens=1024,
-            max_requests_per_batch=_CONCURRENT,
-            allow_block_sharing=False,
-        ),
-        progress_bar=True,
-    )
-    if len(outputs) != len(prompts):
-        raise TrainingError("generation stopped before every question had its answer")
-    ended = sum(output.generated_tokens[-1] == end for output in outputs.values())
-    return float(ended / len(outputs))
+    answers = greedy_answers(loaded.model, prompts, end, MAX_NEW_TOKENS, no_repeat_ngram_size)
+    return sum(answer[-1] == end for answer in answers) / len(answers)

@@ -126,6 +126,7 @@ def finetune(
     if interruption.came:
         raise KeyboardInterrupt(f"stopped; --resume goes on from {_last_checkpoint(work)}")
     model.config.bos_token_id = tokenizer.bos_token_id
+    model.generation_config.no_repeat_ngram_size = plan.no_repeat_ngram_size or None
     record = {
         "recipe": recipe.model_dump(),
         "base": base,

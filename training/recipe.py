@@ -43,6 +43,12 @@ class Finetuning(_Section):
     """
 
     rows: Literal["seed", "train"]
+    no_repeat_ngram_size: int = Field(
+        0,
+        ge=0,
+        description="Saved as the model's own default: no sequence of so many tokens comes twice "
+        "in an answer; 0 lets it repeat itself.",
+    )
     epochs: float = Field(gt=0)
     max_tokens: int = Field(ge=8)
     too_long: Literal["cut", "drop"]

@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from app.__main__ import _Server
 from app.checkpoints import Checkpoint
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import FakeEngine, Server
+from tests.app.conftest import FakeEngine, Server, client_of
 
 
 def _pair(pair: Path) -> dict[str, str]:
@@ -140,3 +141,24 @@ async def test_questions_before_ready_are_refused(path: str) -> None:
         assert "loading" in response.json()["detail"]
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).json() == {"status": "loading"}
+
+
+async def test_the_guard_is_the_models_own_unless_a_setting_says_otherwise(
+    fine_tuned: Checkpoint, base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fine_tuned.model.generation_config, "no_repeat_ngram_size", 6)
+    engines: Any = {"fine-tuned": FakeEngine(fine_tuned, "A"), "base": FakeEngine(base, "B")}
+    for settings, expected in [
+        (Settings(), [6, 0]),
+        (Settings(no_repeat_ngram_size=0, base_no_repeat_ngram_size=4), [0, 4]),
+    ]:
+        async with client_of(create_app(settings, engines)) as client:
+            models = (await client.get("/info")).json()["models"]
+            assert [model["no_repeat_ngram_size"] for model in models] == expected
+            body = (await client.post("/compare", json={"question": "?"})).json()
+            used = [
+                body[side]["decoding"]["no_repeat_ngram_size"] for side in ("fine_tuned", "base")
+            ]
+            assert used == expected
+            for engine in engines.values():
+                engine.alive = True
