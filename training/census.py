@@ -16,7 +16,7 @@ WHY = {
     "toc": "the answer is a table of contents",
     "linklist": "the answer is a list of links without its links",
     "dup": "the question and answer of an earlier row",
-    "hpo": "a symptom list of the Human Phenotype Ontology, rewritten as a sentence",
+    "hpo": "a Human Phenotype Ontology list, rewritten as prose",
     "": "nothing amiss",
 }
 """What each of `cleaning`'s flags says."""
@@ -44,7 +44,7 @@ def missing(seed: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def repeats(table: pd.DataFrame) -> pd.DataFrame:
-    """Count three kinds of repeated text among answered rows: how many texts, over how many rows."""
+    """Count three kinds of repeats among answered rows: how many texts, over how many rows."""
     answered = table[table["Answer"] != ""]
     pair = answered.groupby(["Question", "Answer"])["Answer"].transform("size")
     answers = answered.groupby("Question")["Answer"].transform("nunique")
@@ -124,9 +124,7 @@ def flags(table: pd.DataFrame) -> pd.DataFrame:
         Rows=("Keep", "size"), Kept=("Keep", lambda keep: int((keep == "1").sum()))
     )
     ranked = grouped.sort_values(["Rows", "Flags"], ascending=[False, True], ignore_index=True)
-    why = [
-        "; ".join(WHY.get(flag, flag) for flag in flags.split("|")) for flags in ranked["Flags"]
-    ]
+    why = ["; ".join(WHY.get(flag, flag) for flag in flags.split("|")) for flags in ranked["Flags"]]
     return pd.DataFrame(
         {
             "Flag": ranked["Flags"].replace("", "none"),
@@ -143,9 +141,7 @@ def shortened(text: str, characters: int = _SHOWN_CHARACTERS) -> str:
     return text if len(text) <= characters else f"{text[: characters - 1].rstrip()}…"
 
 
-def _repeated(
-    table: pd.DataFrame, column: str, counted: dict[str, str], most: int
-) -> pd.DataFrame:
+def _repeated(table: pd.DataFrame, column: str, counted: dict[str, str], most: int) -> pd.DataFrame:
     answered = table[table["Answer"] != ""]
     counts = answered.groupby(column, as_index=False).agg(
         **{name: (of, "nunique") for name, of in counted.items()}, Rows=(column, "size")

@@ -4,15 +4,16 @@ Knows nothing about MedQuAD. Every text is escaped; only the SVG, which `trainin
 put in as it is. Figures take their colours from the page, light or dark.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
 
-from training.plots import inline
+from training.plots import inline, render
 
 _TEMPLATE = "exploration.html.jinja"
 
@@ -24,6 +25,11 @@ class Plot(NamedTuple):
     png: bytes
     svg: str
     says: str
+
+
+def drawn(name: str, draw: Callable[[], Figure], says: str) -> Plot:
+    """Return a figure with its files."""
+    return Plot(name, *render(draw, name), says)
 
 
 class Table(NamedTuple):

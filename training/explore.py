@@ -17,11 +17,11 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 
-from training.download import COMMIT
+from training.data_sections import data_sections
 from training.errors import DataError
-from training.exploration import sections
 from training.exploration_page import Section, page
 from training.medquad import SEED_COLUMNS
+from training.seed_sections import seed_sections
 from training.seed_treatment import PAIR, seed_rows
 
 NEEDED = {
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, default=Path("data"), help="directory that `prepare` wrote"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("exploration"), help="directory to write to"
+        "--out", type=Path, default=Path("data/exploration"), help="directory to write to"
     )
 
 
@@ -73,18 +73,23 @@ def explore(data: Path, out: Path) -> Path:
             f"{data / 'seed.csv'} and {data / 'medquad.csv'} hold different rows; "
             "prepare both again"
         )
+    kept = table[table["Keep"] == "1"]
+    if (kept[["Focus", "Question", "Answer", "QuestionClean", "AnswerClean"]] == "").all().any():
+        raise DataError(
+            f"{data / 'medquad.csv'} keeps no row with a Focus, a question and an answer"
+        )
     logger.info("counting and drawing %s rows", f"{len(table):,}")
-    found = sections(seed, table)
+    found = data_sections(seed, table) + seed_sections(seed, table)
     digest = hashlib.sha256((data / "medquad.csv").read_bytes()).hexdigest()
     html = page(
         "MedQuAD, explored",
         f"{len(table):,} questions and answers as published, what is wrong with them, what the "
-        f"seed notebook made of them and what we do instead. {int((table['Keep'] == '1').sum()):,} "
-        "pairs are left to learn from and to test on.",
+        f"seed notebook made of them and what we do instead. {len(kept):,} pairs are left "
+        " to learn from and to test on.",
         found,
         f"Made from medquad.csv (SHA-256 {digest}) with pandas {pd.__version__} and matplotlib "
         f"{mpl.__version__}; every number on this page was computed. Data: MedQuAD (Ben Abacha & "
-        f"Demner-Fushman 2019), CC BY 4.0, pinned at {COMMIT[:7]}.",
+        f"Demner-Fushman 2019), CC BY 4.0.",
     )
     _write_all(found, html, out)
     return out / "exploration.html"

@@ -55,8 +55,8 @@ def fills(treatment: Treatment, known_focus: "pd.Series[str]") -> pd.DataFrame:
     known = known_focus[blank["Focus"]]
     right = set(raw.loc[raw["Answer"] == modes["Answer"], "Question"])
     wrong = {
-        "Focus": str(int(((known != "") & (known != modes["Focus"])).sum())),
-        "Answer": str(int((~raw.loc[blank["Answer"], "Question"].isin(right)).sum())),
+        "Focus": int(((known != "") & (known != modes["Focus"])).sum()),
+        "Answer": int((~raw.loc[blank["Answer"], "Question"].isin(right)).sum()),
     }
     return pd.DataFrame(
         [
@@ -64,7 +64,7 @@ def fills(treatment: Treatment, known_focus: "pd.Series[str]") -> pd.DataFrame:
                 column,
                 int(blank[column].sum()),
                 shortened(modes[column]) if blank[column].any() else "",
-                int((raw[column] == modes[column]).sum()),
+                int((raw[column] == modes[column]).sum()) if blank[column].any() else "",
                 int(raw.loc[blank[column], "Focus"].replace("", pd.NA).nunique()),
                 wrong.get(column, "") if blank[column].any() else "",
             )
@@ -78,6 +78,7 @@ def fills(treatment: Treatment, known_focus: "pd.Series[str]") -> pd.DataFrame:
             "Foci given it",
             "Known wrong",
         ],
+        dtype=object,
     )
 
 
@@ -148,14 +149,17 @@ def foci(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.Da
 def leaks(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.DataFrame:
     """Return the shares of validation rows that share something with training, seed's and ours."""
     ours = {
-        "Our 400/100": (table["SeedRow"] == "train", table["SeedRow"] == "valid"),
-        "Our train/test_unseen": (table["Split"] == "train", table["Split"] == "test_unseen"),
+        "Our 400/100: share": (table["SeedRow"] == "train", table["SeedRow"] == "valid"),
+        "Our train/test_unseen: share": (
+            table["Split"] == "train",
+            table["Split"] == "test_unseen",
+        ),
     }
     return pd.DataFrame(
         [
             {
                 "Held-out rows that share with training": name,
-                "Seed's 400/100, expected": expected_leak(treatment.rows, columns, top),
+                "Seed's 400/100: expected share": expected_leak(treatment.rows, columns, top),
             }
             | {
                 split: _shared(table[train], table[held_out], columns)
@@ -181,9 +185,7 @@ def expected_leak(rows: pd.DataFrame, columns: list[str], top: Sequence[str]) ->
         size = sizes[focus]
         drawn = min(SEED_TRAIN_PER_FOCUS, size)
         missed[key] = missed.get(key, 1.0) * comb(size - count, drawn) / comb(size, drawn)
-    found = [
-        count / sizes[focus] * (1 - missed[key]) for (focus, key), count in held.items()
-    ]
+    found = [count / sizes[focus] * (1 - missed[key]) for (focus, key), count in held.items()]
     return sum(found) / len(sizes) if sizes else 0.0
 
 
