@@ -96,7 +96,7 @@ def lengths(table: pd.DataFrame) -> pd.DataFrame:
 
 def words(texts: "pd.Series[str]") -> "pd.Series[int]":
     """Count the words of non-empty texts, parted by spaces."""
-    return texts[texts != ""].str.split().str.len().astype(int)
+    return texts[texts != ""].map(lambda text: len(text.split())).astype(int)
 
 
 def by(table: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -26,7 +26,7 @@ def data_sections(seed: pd.DataFrame, table: pd.DataFrame) -> list[Section]:
 
 def _missing(seed: pd.DataFrame, table: pd.DataFrame) -> Section:
     counts = census.missing(seed, table)
-    worst = counts.loc[counts["Missing in seed.csv"].idxmax()]
+    worst = counts.iloc[int(counts["Missing in seed.csv"].argmax())]
     shown = plots.parts(counts, {"Missing in seed.csv": ORANGE})
     return Section(
         "missing",
@@ -125,7 +125,7 @@ def _lengths(table: pd.DataFrame) -> Section:
 def _kinds(table: pd.DataFrame) -> Section:
     types, sources = census.by(table, "QuestionType"), census.by(table, "Source")
     crossed = census.types_by_source(table)
-    worst = types.loc[types["Dropped share"].idxmax()]
+    worst = types.iloc[int(types["Dropped share"].argmax())]
     first = sources.iloc[0]
     held = int((crossed.iloc[:, 1:] > 0).sum().sum())
     cells = crossed.iloc[:, 1:].size

@@ -69,7 +69,8 @@ def parts(table: pd.DataFrame, colours: Mapping[str, str]) -> Parts:
 
 def render(draw: Callable[[], Figure], name: str) -> tuple[bytes, str]:
     """Return a figure as PNG bytes and as SVG text; `name` keeps the SVG's ids its own."""
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
+    style: Any = _STYLE | {"svg.hashsalt": name}
+    with mpl.rc_context(style):
         figure = draw()
         png, svg = io.BytesIO(), io.BytesIO()
         figure.savefig(png, format="png", dpi=_PNG_DOTS_PER_INCH, metadata={"Software": None})
@@ -220,7 +221,7 @@ def _label(text: str, characters: int) -> str:
     return text if len(text) <= characters else f"{text[: characters - 1].rstrip()}…"
 
 
-def _plain(value: float, _: int | None = None) -> str:
+def _plain(value: float, _: float) -> str:
     return f"{value:,g}"
 
 

@@ -65,18 +65,18 @@ def _foci(treatment: Treatment, table: pd.DataFrame, top: list[str]) -> Section:
 def _treatment(treatment: Treatment, table: pd.DataFrame, top: list[str]) -> Section:
     fills = seed_treatment.fills(treatment, seed_treatment.seed_rows(table)["FocusFixed"])
     steps = seed_treatment.compared(treatment, table, top)
-    by_step = steps.set_index("Step")
+    seeds: dict[str, int] = dict(zip(steps["Step"], steps["Seed"], strict=True))
     wrong = fills.set_index("Column")["Known wrong"]
     return Section(
         "seed",
         "The seed's treatment beside ours",
         f"The seed fills missing values with the column's mode, then drops repeated questions and "
-        f"answers: {by_step.loc['rows read', 'Seed']:,} rows become "
-        f"{by_step.loc['rows left', 'Seed']:,}. What is wrong with that: a value filled in is a "
+        f"answers: {seeds['rows read']:,} rows become "
+        f"{seeds['rows left']:,}. What is wrong with that: a value filled in is a "
         f"value made up. {wrong['Focus'] or 0:,} rows go under “{treatment.modes['Focus']}” whose "
         f"documents are about something else; {wrong['Answer'] or 0:,} unanswered questions get "
         "another question's answer; and nothing is done about the "
-        f"{by_step.loc['of them, rows that our flags would drop', 'Seed']:,} rows left that have "
+        f"{seeds['of them, rows that our flags would drop']:,} rows left that have "
         "nothing to teach. Whether a mode is wrong in the other columns the data do not tell: "
         "there, see how many foci were given it.",
         [],

@@ -138,7 +138,7 @@ def foci(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.Da
         pd.DataFrame({"Kept": ~filled & ~dropped, "Dropped": dropped, "Filled in": filled})
         .groupby(treatment.rows["Focus"])
         .sum()
-        .reindex(top)
+        .reindex(list(top))
     )
     counts.insert(0, "Rows", counts.sum(axis=1))
     counts = counts.rename_axis("Focus").reset_index()
@@ -191,7 +191,7 @@ def expected_leak(rows: pd.DataFrame, columns: list[str], top: Sequence[str]) ->
 
 def expected_share(rows: pd.DataFrame, marked: "pd.Series[bool]", top: Sequence[str]) -> float:
     """Return the expected share of marked rows among those that the seed samples."""
-    shares = marked.groupby(rows["Focus"]).mean().reindex(top)
+    shares = marked.groupby(rows["Focus"]).mean().reindex(list(top))
     drawn = pd.Series(_sizes(rows, top), index=shares.index).clip(upper=SEED_TRAIN_PER_FOCUS)
     return float((shares * drawn).sum() / drawn.sum()) if len(drawn) else 0.0
 
