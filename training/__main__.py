@@ -1,4 +1,4 @@
-"""`python -m training COMMAND`: prepare, finetune, evaluate, or make the demo pair."""
+"""`python -m training COMMAND`: prepare, explore, finetune, evaluate, or make the demo pair."""
 
 import argparse
 import importlib
@@ -9,6 +9,7 @@ from training.errors import TrainingError
 
 COMMANDS = {
     "prepare": "MedQuAD in, tables and texts out",
+    "explore": "tables and plots of what was prepared",
     "finetune": "teach a base GPT-2 to answer",
     "evaluate": "base against fine-tuned on held-out questions",
     "demo": "make the embedded pair from nothing",

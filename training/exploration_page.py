@@ -1,0 +1,84 @@
+"""Sections of words, figures and tables become one HTML page that needs no other file.
+
+Knows nothing about MedQuAD. Every text is escaped; only the SVG, which `training.plots` drew, is
+put in as it is. Figures take their colours from the page, light or dark.
+"""
+
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from training.plots import inline, render
+
+_TEMPLATE = "exploration.html.jinja"
+
+
+class Plot(NamedTuple):
+    """A figure: its file name without suffix, both files, and one sentence on what it shows."""
+
+    name: str
+    png: bytes
+    svg: str
+    says: str
+
+
+def drawn(name: str, draw: Callable[[], Figure], says: str) -> Plot:
+    """Return a figure with its files."""
+    return Plot(name, *render(draw, name), says)
+
+
+class Table(NamedTuple):
+    """A table: its file name without suffix, its title, and its rows; `folded` until asked for."""
+
+    name: str
+    title: str
+    rows: pd.DataFrame
+    folded: bool = False
+
+
+class Section(NamedTuple):
+    """A heading with what stands below it."""
+
+    name: str
+    title: str
+    text: str
+    plots: Sequence[Plot]
+    tables: Sequence[Table]
+
+
+def page(title: str, lead: str, sections: Sequence[Section], origin: str) -> str:
+    """Return the page's HTML; `origin` says at its foot what it was made from."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(inline=inline, cell=cell, is_number=is_number)
+    return environment.get_template(_TEMPLATE).render(
+        title=title, lead=lead, sections=sections, origin=origin
+    )
+
+
+def cell(value: object, column: str) -> str:
+    """Return a table's value as a person reads it; fractions are percentages.
+
+    A column of fractions is one whose name says "share" ("Share", "Dropped share").
+    """
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    if isinstance(value, Real):
+        return f"{float(value):.1%}" if "share" in column.lower() else f"{float(value):,.1f}"
+    return str(value)
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number, which stands right in its column."""
+    return isinstance(value, Real)
