@@ -199,4 +199,4 @@ def end_rate(loaded: Loaded, questions: Sequence[str], no_repeat_ngram_size: int
     end: Any = loaded.tokenizer.eos_token_id
     prompts = [encode_prompt(question, loaded.tokenizer) for question in questions]
     answers = greedy_answers(loaded.model, prompts, end, MAX_NEW_TOKENS, no_repeat_ngram_size)
-    return sum(answer[-1] == end for answer in answers) / len(answers)
+    return float(sum(answer[-1] == end for answer in answers) / len(answers))
