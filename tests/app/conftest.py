@@ -122,8 +122,9 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(transport=transport, base_url="http://test") as client,
         app.router.lifespan_context(app),
     ):
-        while not app.state.service.ready:  # noqa: ASYNC110 - a state, as for any client
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(60):
+            while not app.state.service.ready:  # noqa: ASYNC110 - a state, as for any client
+                await asyncio.sleep(0.001)
         yield client
 
 

@@ -160,5 +160,5 @@ async def test_the_guard_is_the_models_own_unless_a_setting_says_otherwise(
                 body[side]["decoding"]["no_repeat_ngram_size"] for side in ("fine_tuned", "base")
             ]
             assert used == expected
-            for engine in engines.values():
-                engine.alive = True
+        for engine in engines.values():
+            engine.alive = True  # the app stopped them at its end
