@@ -22,7 +22,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from app.devices import faster_dtype
+from app.devices import fitted
 from app.errors import CheckpointError
 from app.prompting import PromptFormat
 
@@ -48,16 +48,13 @@ class Checkpoint:
     revision: str | None
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    parameters: int
+    """Number of weights, tied ones counted once."""
 
     @property
     def context_tokens(self) -> int:
         """Most tokens of prompt and answer together."""
         return int(self.model.config.max_position_embeddings)
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights, tied ones counted once."""
-        return int(self.model.num_parameters())
 
 
 def load(source: Source, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
@@ -151,6 +148,8 @@ def _read(
         )
     try:
         config = AutoConfig.from_pretrained(directory)
+        if getattr(config, "activation_function", None) == "gelu_new":
+            config.activation_function = "gelu_pytorch_tanh"  # the same function in one kernel
         tokenizer = AutoTokenizer.from_pretrained(directory)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
@@ -166,10 +165,11 @@ def _read(
     for kind in ("missing", "mismatched"):
         if keys := report[f"{kind}_keys"]:
             raise CheckpointError(f"its weights have {kind} keys: {sorted(keys)}")
+    parameters = int(model.num_parameters())  # now: packed matrices are no parameters
     model = model.to(device).eval()
-    if dtype is None:
-        model = model.to(faster_dtype(model))
-    return Checkpoint(name, revision, model, tokenizer)
+    if device.type == "cpu":
+        model = fitted(model, dtype)
+    return Checkpoint(name, revision, model, tokenizer, parameters)
 
 
 def _check_vocabulary(checkpoint: Checkpoint) -> None:

@@ -14,10 +14,12 @@ import torch
 from transformers import PreTrainedModel
 
 from app.errors import CheckpointError
+from app.packing import can_pack, pack
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _TRIAL_REQUESTS = 16
 _TRIAL_REPEATS = 5
+_TRIAL_PARAMETERS = 50_000_000  # GPT-2 has 124M, the demo pair 10M
 _WORTHWHILE = 1.5  # rounding makes answers depend a little on what else is in the batch
 
 
@@ -58,7 +60,7 @@ def cpu_threads(quota_file: Path = _CGROUP_QUOTA) -> int:
 def best_dtype(wanted: str, device: torch.device) -> torch.dtype | None:
     """Return the dtype named, or for `auto` bfloat16 on CUDA and float32 on MPS.
 
-    On a CPU `auto` is None: it takes a trial with the model (`faster_dtype`).
+    On a CPU `auto` is None: it takes a trial with the model (`fitted`).
     """
     if wanted != "auto":
         named: torch.dtype = getattr(torch, wanted)
@@ -66,24 +68,51 @@ def best_dtype(wanted: str, device: torch.device) -> torch.dtype | None:
     return {"cuda": torch.bfloat16, "cpu": None}.get(device.type, torch.float32)
 
 
-@torch.inference_mode()
-def faster_dtype(model: PreTrainedModel) -> torch.dtype:
-    """Return bfloat16 if a batch goes clearly faster through the model in it, else float32.
+def fitted(model: PreTrainedModel, dtype: torch.dtype | None) -> PreTrainedModel:
+    """Return a model as it runs fastest on this CPU: its matrices packed or not, in which format.
 
-    Without instructions for it (AVX-512 BF16, AMX) bfloat16 is emulated and many times slower:
-    there it is not even tried.
+    Without a dtype it is float32, or bfloat16 where that is clearly faster; never where it is
+    emulated (no AVX-512 BF16, no AMX), which is many times slower. A small model is bound by other
+    things and stays as it is: what is served must not turn on a moment's noise.
     """
+    if model.num_parameters() < _TRIAL_PARAMETERS:
+        return _to(model, dtype or torch.float32)
+    tried = [(each, form) for each in _formats(dtype) for form in (False, True)]
+    best, best_seconds = model, math.inf
+    for each, packed in tried:
+        if packed and not can_pack(each):
+            continue
+        copied = _to(copy.deepcopy(model), each)
+        if packed:
+            pack(copied)
+        seconds = _trial(copied)
+        rounds = each != torch.float32 and best.dtype == torch.float32 and dtype is None
+        if seconds * (_WORTHWHILE if rounds else 1.0) < best_seconds:
+            best, best_seconds = copied, seconds
+    return best
+
+
+def _formats(dtype: torch.dtype | None) -> list[torch.dtype]:
+    if dtype is not None:
+        return [dtype]
     capabilities = torch.cpu.get_capabilities()
-    if not capabilities.get("avx512_bf16") and not capabilities.get("amx_bf16"):
-        return torch.float32
-    shorter: Any = copy.deepcopy(model)
-    gain = _trial(model) / _trial(shorter.to(torch.bfloat16))
-    return torch.bfloat16 if gain > _WORTHWHILE else torch.float32
+    fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return [torch.float32, torch.bfloat16] if fast else [torch.float32]
 
 
+def _to(model: Any, dtype: torch.dtype) -> PreTrainedModel:
+    converted: PreTrainedModel = model.to(dtype)
+    return converted
+
+
+@torch.inference_mode()
 def _trial(model: Any) -> float:
-    """Return the least seconds of some forward passes, after one that warms up."""
-    ids = torch.zeros(_TRIAL_REQUESTS, 1, dtype=torch.long)
+    """Return the least seconds of a step of one request and a step of many, one after another."""
+    return sum(_least_seconds(model, requests) for requests in (1, _TRIAL_REQUESTS))
+
+
+def _least_seconds(model: Any, requests: int) -> float:
+    ids = torch.zeros(requests, 1, dtype=torch.long)
     times = []
     for _ in range(_TRIAL_REPEATS + 1):
         started = time.perf_counter()

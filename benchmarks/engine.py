@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = best_device(arguments.device)
     config = GPT2Config(eos_token_id=_NO_TOKEN, bos_token_id=_NO_TOKEN)
     model: Any = GPT2LMHeadModel._from_config(config, attn_implementation="sdpa").to(device).eval()
-    checkpoint = Checkpoint("random", None, model, GPT2Tokenizer())
+    checkpoint = Checkpoint("random", None, model, GPT2Tokenizer(), model.num_parameters())
     most = max(arguments.concurrent)
     engine = BatchingEngine(checkpoint, Limits(most, 0, 512))
     engine.start()

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from app import devices
 from app.checkpoints import Checkpoint, Source, load
-from app.devices import best_device, best_dtype, cpu_threads, faster_dtype
+from app.devices import best_device, best_dtype, cpu_threads, fitted
 from app.errors import CheckpointError
+from app.packing import PackedLinear
 
 CPU = torch.device("cpu")
 
@@ -54,14 +56,40 @@ def test_the_faster_format_is_served(
     dtype: torch.dtype,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr(devices, "_TRIAL_PARAMETERS", 0)
     monkeypatch.setattr(devices, "_trial", lambda model: seconds[model.dtype])
     served = load(Source(str(pair / "base")), CPU, None)
     assert served.model.dtype == dtype
 
 
-def test_an_emulated_format_is_not_even_tried(
-    fine_tuned: Checkpoint, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("packed_is_faster", [True, False])
+def test_matrices_are_packed_where_that_is_faster(
+    pair: Path, monkeypatch: pytest.MonkeyPatch, packed_is_faster: bool
 ) -> None:
+    def trial(model: PreTrainedModel) -> float:
+        packed = any(isinstance(layer, PackedLinear) for layer in model.modules())
+        return 1.0 if packed == packed_is_faster else 2.0
+
+    monkeypatch.setattr(devices, "_TRIAL_PARAMETERS", 0)
+    monkeypatch.setattr(devices, "_trial", trial)
+    served = load(Source(str(pair / "base")), CPU, torch.float32)
+    packed = [layer for layer in served.model.modules() if isinstance(layer, PackedLinear)]
+    assert len(packed) == (4 * 2 + 1 if packed_is_faster else 0)
+
+
+def test_an_emulated_format_is_not_even_tried(
+    base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    monkeypatch.setattr(devices, "_TRIAL_PARAMETERS", 0)
+    monkeypatch.setattr(devices, "_trial", lambda model: tried.append(model.dtype) or 1.0)
+    assert fitted(base.model, None).dtype == torch.float32
+    assert set(tried) == {torch.float32}
+
+
+def test_a_small_model_stays_exact_however_the_clock_runs(
+    base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(devices, "_trial", lambda _: pytest.fail("tried"))
-    assert faster_dtype(fine_tuned.model) == torch.float32
+    assert fitted(base.model, None) is base.model

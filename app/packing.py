@@ -1,0 +1,49 @@
+"""A model's matrices laid out once as oneDNN reads them on a CPU, instead of at every step.
+
+Same weights, same arithmetic, no precision lost: a step of few tokens is bound by how fast the
+weights stream through the cores. The operators are those that torch.compile puts into frozen CPU
+models. GPT-2's `Conv1D` keeps its matrix transposed, which is why stock tools pass it by.
+"""
+
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+
+class PackedLinear(nn.Module):
+    """A linear layer for inference; `weight` has shape [outputs, inputs]."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        super().__init__()
+        self._bias = None if bias is None else bias.detach()
+        # Opaque to everything but the operator below, so it is no parameter or buffer.
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return inputs [..., inputs] through the layer, [..., outputs]."""
+        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            inputs, self._packed, self._bias, "none", [], ""
+        )
+        return result
+
+
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether this build of PyTorch and this processor have packed layers in the format."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype == torch.float32 or (
+        dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    )
+
+
+@torch.no_grad()
+def pack(model: PreTrainedModel) -> None:
+    """Replace the linear layers of a model on a CPU, its output layer too; inference only."""
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, Conv1D):
+                setattr(parent, name, PackedLinear(layer.weight.t(), layer.bias))
+            elif isinstance(layer, nn.Linear):
+                setattr(parent, name, PackedLinear(layer.weight, layer.bias))
