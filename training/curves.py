@@ -45,5 +45,6 @@ def _draw(log: Sequence[dict[str, Any]], title: str) -> Figure:
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats per token")
     axes.set_title(title)
-    axes.legend()
+    if training or valid:
+        axes.legend()
     return figure

@@ -52,7 +52,7 @@ _FLAGS = {
 }
 
 # Renamed on the way from transformers 5.17 to 5.23, where the old name warns.
-_CHECKPOINTING = next(
+CHECKPOINTING = next(
     name
     for name in ("activation_checkpointing", "gradient_checkpointing")
     if name in TrainingArguments.__dataclass_fields__
@@ -190,7 +190,7 @@ def _trainer(
             load_best_model_at_end=True,
             metric_for_best_model="eval_loss",
             greater_is_better=False,
-            **{_CHECKPOINTING: plan.gradient_checkpointing},
+            **{CHECKPOINTING: plan.gradient_checkpointing},
         ),
         train_dataset=train_set,
         eval_dataset=valid_set,

@@ -4,6 +4,7 @@ Hu et al. 2021, https://arxiv.org/abs/2106.09685. GPT-2's layers are `Conv1D`, w
 transposed: peft must be told, and must find them by name.
 """
 
+import warnings
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -42,10 +43,16 @@ def add_lora(model: PreTrainedModel, plan: Lora, new_tokens: list[int]) -> Any:
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         trainable_token_indices=new_tokens,
     )
-    return get_peft_model(model, configuration)
+    with warnings.catch_warnings():  # peft 0.21 asks transformers 5.23 by a name that is to go
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        adapted = get_peft_model(model, configuration)
+    # By its name, peft would ask the hub at every checkpoint whether the vocabulary has grown.
+    configuration.base_model_name_or_path = ""
+    return adapted
 
 
 def merged(model: Any) -> PreTrainedModel:
     """Return the base with what LoRA learned added to its own weights: a model like any other."""
     whole: PreTrainedModel = model.merge_and_unload()
+    whole.disable_input_require_grads()  # what gradient checkpointing hooked in for frozen inputs
     return whole

@@ -49,7 +49,7 @@ def test_the_layers_move_by_low_rank_and_of_the_embeddings_only_the_markers(
     rows = after["transformer.wte.weight"]
     assert torch.equal(rows[:old], before["transformer.wte.weight"])
     mean = before["transformer.wte.weight"].mean(dim=0)
-    model, tokenizer = load_base(str(pair / "base"), None, dropout=0.0)
+    _, tokenizer = load_base(str(pair / "base"), None, dropout=0.0)
     ids = marker_ids(tokenizer)
     assert len(ids) == 4
     moved = [index for index in ids if not torch.allclose(rows[index], mean)]
