@@ -43,6 +43,7 @@ from training.prompt import marker_ids
 from training.provenance import base_name, provenance
 from training.recipe import Recipe
 from training.saving import check_replaceable, save_model
+from training.sharding import check_shardable, whole_model
 
 _FLAGS = {
     "epochs": float,
@@ -137,7 +138,9 @@ def finetune(
     if plan.lora:
         model = add_lora(model, plan.lora, marker_ids(tokenizer))
     trainer = _trainer(recipe, model, tokenizer, train_set, valid_set, work, callbacks)
+    check_shardable(trainer, plan)
     _run(trainer, last, Interruption())
+    model = whole_model(trainer, model, work)
     if place.is_main_process:
         record = {
             "recipe": recipe.model_dump(),
