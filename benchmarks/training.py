@@ -32,7 +32,6 @@ from training.arguments import bfloat16_is_fast, training_arguments
 from training.examples import IGNORED
 from training.finetune import CHECKPOINTING
 from training.length_groups import LengthGroupedTrainer, LengthGroups
-from training.memory import keep_freed_memory
 from training.muon import optimizers
 from training.recipe import Finetuning
 
@@ -59,7 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark and print its tables."""
     logging.set_verbosity_error()
-    keep_freed_memory()
     torch.set_flush_denormal(True)
     plan = recipes.load(arguments.recipe).finetuning
     print(f"recipe {arguments.recipe}, {arguments.layers} layers, {arguments.width} wide")

@@ -37,7 +37,6 @@ from training.finite import FiniteTrainer
 from training.interruption import Interruption
 from training.length_groups import LengthGroupedTrainer
 from training.lora import add_lora, merged
-from training.memory import keep_freed_memory
 from training.muon import optimizers
 from training.prompt import marker_ids
 from training.provenance import base_name, provenance
@@ -115,7 +114,6 @@ def finetune(
     plan = recipe.finetuning
     check_replaceable(out)
     place = processes.join()
-    keep_freed_memory()
     torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     set_seed(recipe.seed)
     model, tokenizer = load_base(base, base_revision, plan.dropout)

@@ -13,7 +13,8 @@ def keep_freed_memory() -> None:
     By default it returns each large tensor to the kernel as soon as that is freed. A training
     step frees and wants the same hundreds of megabytes again, and clearing them took a tenth of
     its time on a CPU. Other C libraries are left as they are, and so is another malloc
-    (jemalloc, tcmalloc) that was preloaded.
+    (jemalloc, tcmalloc) that was preloaded. For steps of one shape only: with varying lengths the
+    heap falls to pieces and grows.
     """
     if sys.platform != "linux":
         return
