@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from benchmarks import engine, overload, serving
+from benchmarks import engine, overload, serving, training
 
-BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload}
+BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload, "training": training}
 
 
 def main() -> int:

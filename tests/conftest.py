@@ -8,8 +8,8 @@ import torch
 from hypothesis import settings
 from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 
+from training.base_model import load_base
 from training.corpus import train_tokenizer
-from training.finetune import load_base
 from training.saving import save_model
 
 CONTEXT_TOKENS = 128

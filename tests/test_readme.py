@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from accelerate.commands.launch import launch_command_parser
 
 from app.api_keys import parse_key
 from app.settings import Settings
@@ -84,12 +85,20 @@ def test_the_openai_block_prints_an_answer(demo: Server) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [line.split("#")[0] for line in SHELL.splitlines() if line.startswith("python -m training")],
+    [line.split("#")[0] for line in SHELL.splitlines() if " -m training " in line],
 )
 def test_training_commands_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (prepare, explore, finetune, evaluate):
         monkeypatch.setattr(module, "run", lambda _: 0)
-    assert main(shlex.split(command)[3:]) == 0
+    assert main(shlex.split(command.partition(" -m training ")[2])) == 0
+
+
+def test_accelerate_commands_parse() -> None:
+    commands = [line for line in SHELL.splitlines() if line.startswith("accelerate launch")]
+    assert commands
+    for command in commands:
+        parsed = launch_command_parser().parse_args(shlex.split(command)[2:])
+        assert (parsed.module, parsed.training_script) == (True, "training")
 
 
 def test_make_targets_exist() -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 from training import card
 from training import recipe as recipes
+from training.checkpoints import checkpoints_of, has_checkpoint
 from training.errors import DataError
 from training.evaluate import evaluate
-from training.finetune import checkpoints_of, finetune, has_checkpoint
+from training.finetune import finetune
 from training.pretrain import pretrain
 
 

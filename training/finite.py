@@ -1,4 +1,4 @@
-"""A Trainer that stops at the first loss that is no number, naming the step and the batch.
+"""A Trainer that says why it cannot go on: a loss that is no number, a disk that is full.
 
 Trainer itself hides such a loss from its log and goes on; nothing after that step can be used.
 """
@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import Trainer
 
 from training.errors import TrainingError
@@ -15,7 +16,7 @@ _SHOWN_TOKENS = 24
 
 
 class FiniteTrainer(Trainer):
-    """Trainer, with every step's loss checked."""
+    """Trainer, with every step's loss and every checkpoint's writing checked."""
 
     def training_step(self, *arguments: Any, **named: Any) -> torch.Tensor:
         """Run one forward and backward pass.
@@ -31,6 +32,15 @@ class FiniteTrainer(Trainer):
                 f"begins {self._beginning(arguments[1])}; a lower learning rate may help"
             )
         return loss
+
+    def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
+        try:
+            super()._save_checkpoint(*arguments, **named)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise TrainingError(
+                f"step {self.state.global_step}: no checkpoint could be written to "
+                f"{self.args.output_dir}: {str(error).splitlines()[0]}"
+            ) from error
 
     def _beginning(self, batch: dict[str, torch.Tensor]) -> str:
         ids = batch["input_ids"][0, :_SHOWN_TOKENS].tolist()

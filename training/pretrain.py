@@ -5,12 +5,14 @@ from pathlib import Path
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase
-from transformers.trainer_utils import get_last_checkpoint
 
 from training.arguments import training_arguments
+from training.checkpoints import newest_checkpoint
 from training.corpus import Blocks, documents, token_ids, train_tokenizer
+from training.curves import CURVES, learning_curves
 from training.errors import TrainingError
 from training.finite import FiniteTrainer
+from training.memory import keep_freed_memory
 from training.muon import optimizers
 from training.provenance import provenance
 from training.recipe import Pretraining, Recipe
@@ -33,6 +35,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     if plan is None:
         raise TrainingError(f"recipe {recipe.name} has no pretraining section")
     check_replaceable(out)
+    keep_freed_memory()
     torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     texts = documents(corpus)
     origin = provenance(corpus)  # now: the code may change before the run ends
@@ -58,8 +61,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
         eval_dataset=Blocks(ids[:held_out], plan.block_tokens, plan.context_tokens, recipe.seed),
         optimizers=optimizers(model, plan.optimisation),
     )
-    last = get_last_checkpoint(str(work)) if work.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     figures: dict[str, float] = trainer.evaluate()
     record = {
         "recipe": recipe.model_dump(),
@@ -72,7 +74,10 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
         tokenizer,
         out,
         getattr(torch, recipe.saved_dtype),
-        {"training.json": json.dumps(record, indent=1) + "\n"},
+        {
+            "training.json": json.dumps(record, indent=1) + "\n",
+            CURVES: learning_curves(trainer.state.log_history, f"{out.name}, recipe {recipe.name}"),
+        },
     )
     return figures
 

@@ -45,6 +45,12 @@ def add_format(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.chat_template = CHAT_TEMPLATE
 
 
+def marker_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the ids of the markers and of padding, in order."""
+    ids: Any = tokenizer.convert_tokens_to_ids([QUESTION, ANSWER, END, PAD])
+    return sorted(ids)
+
+
 def render(question: str, answer: str) -> str:
     """Return a pair as one line of text."""
     return f"{QUESTION}{question}{ANSWER}{answer}{END}"

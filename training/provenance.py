@@ -4,10 +4,11 @@ import hashlib
 import platform
 import subprocess
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "pandas")
+_PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "pandas", "peft")
 
 
 def provenance(data_file: Path) -> dict[str, Any]:
@@ -19,10 +20,22 @@ def provenance(data_file: Path) -> dict[str, Any]:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return {
         "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in _PACKAGES},
+        | {name: version(name) for name in _PACKAGES if find_spec(name)},
         "revision": _revision(),
         "data": {"file": data_file.name, "sha256": digest},
     }
+
+
+def base_name(base: str, out: Path) -> str:
+    """Return what a record calls the base of the model in `out`: never where this machine has it.
+
+    A hub id stays; a directory beside `out` is named relative to it, any other by its name.
+    """
+    directory = Path(base)
+    if not directory.is_dir():
+        return base
+    directory, out = directory.resolve(), out.resolve()
+    return f"../{directory.name}" if directory.parent == out.parent else directory.name
 
 
 def _revision() -> str | None:

@@ -1,10 +1,10 @@
 """A run's every number, read from a YAML file; flags may override single fields."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import TrainingError
 
@@ -34,6 +34,17 @@ class Optimisation(_Section):
     )
 
 
+class Lora(_Section):
+    """Low-rank matrices that learn beside the frozen base's; merged into it before saving."""
+
+    rank: int = Field(ge=1)
+    alpha: int = Field(ge=1, description="The update counts alpha / rank times.")
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: tuple[str, ...] = Field(
+        ("c_attn", "c_proj", "c_fc"), min_length=1, description="Layers by their last name."
+    )
+
+
 class Finetuning(_Section):
     """How a base model learns to answer.
 
@@ -60,7 +71,14 @@ class Finetuning(_Section):
     patience_evaluations: int = Field(
         0, ge=0, description="Stop after this many evaluations without a better loss; 0 never."
     )
+    lora: Lora | None = None
     optimisation: Optimisation
+
+    @model_validator(mode="after")
+    def _lora_goes_with_adamw(self) -> Self:
+        if self.lora and self.optimisation.muon_learning_rate is not None:
+            raise ValueError("lora needs AdamW: leave optimisation.muon_learning_rate out")
+        return self
 
 
 class Pretraining(_Section):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training.errors import TrainingError
@@ -31,11 +32,11 @@ def save_model(
     tokenizer: PreTrainedTokenizerBase,
     out: Path,
     dtype: torch.dtype,
-    records: Mapping[str, str] | None = None,
+    records: Mapping[str, str | bytes] | None = None,
 ) -> None:
     """Write safetensors weights, configuration and tokenizer to `out`, replacing what is there.
 
-    `records` are further text files by name.
+    `records` are further files by name.
 
     Everything is written beside `out` first and moved there at the end, so that an interrupted
     or failed save leaves either the old directory or none. The model itself keeps its dtype.
@@ -54,14 +55,15 @@ def save_model(
         saved.config.use_cache = True  # the Trainer turns it off, generation wants it on
         saved.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
-        for name, text in (records or {}).items():
-            (unfinished / name).write_text(text, encoding="utf-8")
+        for name, content in (records or {}).items():
+            content = content if isinstance(content, bytes) else content.encode()
+            (unfinished / name).write_bytes(content)
         # mkdtemp and safetensors keep others out; a server under another user must read them.
         unfinished.chmod(0o755)
         for file in unfinished.iterdir():
             file.chmod(0o644)
         _swap(unfinished, out)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise TrainingError(f"{out}: the model could not be saved: {error}") from error
     finally:
         if unfinished is not None:

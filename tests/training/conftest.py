@@ -1,8 +1,10 @@
 """A handful of prepared pairs, and a made-up MedQuAD in every variant of its XML."""
 
 import csv
+import resource
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -43,6 +45,22 @@ def tokenizer(pair: Path) -> PreTrainedTokenizerBase:
     """A tokenizer with the markers and the template."""
     loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(pair / "fine-tuned")
     return loaded
+
+
+@pytest.fixture
+def full_disk() -> AbstractContextManager[None]:
+    """While it is entered, the kernel refuses to let any file grow beyond a few kilobytes."""
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq
 
 from tests.training.conftest import write_table
 from training.__main__ import main
+from training.base_model import load_base
+from training.checkpoints import checkpoints_of, has_checkpoint
 from training.errors import DataError, TrainingError
 from training.examples import IGNORED
-from training.finetune import checkpoints_of, finetune, load_base
+from training.finetune import finetune
 from training.prompt import END, PAD, encode, encode_prompt
 from training.recipe import Recipe
 
@@ -35,6 +38,7 @@ def recipe(epochs: float, learning_rate: float = 1e-2, **changes: object) -> Rec
         "max_gradient_norm": 1.0,
         "batch_sequences": changes.pop("batch_sequences", 2),
         "accumulation_steps": changes.pop("accumulation_steps", 1),
+        "muon_learning_rate": changes.pop("muon_learning_rate", None),
     }
     plan = {
         "rows": "train",
@@ -90,7 +94,9 @@ def test_the_directory_is_all_that_a_server_needs(taught: Path) -> None:
         assert ids["eos_token_id"] == tokenizer.convert_tokens_to_ids(END)
         assert ids["pad_token_id"] == tokenizer.convert_tokens_to_ids(PAD)
     assert not {key for key in config if "attn_implementation" in key}
-    assert {file.suffix for file in taught.iterdir()} == {".json", ".jinja", ".safetensors"}
+    assert {file.suffix for file in taught.iterdir()} == {
+        ".json", ".jinja", ".safetensors", ".png",
+    }  # fmt: skip
     record = json.loads((taught / "training.json").read_text())
     assert record["data"]["sha256"]
     assert not checkpoints_of(taught).exists()
@@ -135,35 +141,42 @@ def test_accumulated_batches_weigh_every_answer_token_the_same(pair: Path, tmp_p
     assert logs[0] == [pytest.approx(entry, rel=1e-3) for entry in logs[1]]
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_where_a_whole_run_ends(
-    pair: Path, data: Path, tmp_path: Path
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_run_resumes_and_ends_where_a_whole_run_ends(
+    pair: Path, data: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    plan = recipe(40, 1e-3, epochs_between_evaluations=2, group_by_length=False)
+    plan = recipe(20, 1e-3, epochs_between_evaluations=2, dropout=0.1)
     file = tmp_path / "recipe.yaml"
-    file.write_text(yaml.safe_dump(plan.model_dump()))
+    file.write_text(yaml.safe_dump(plan.model_dump(mode="json")))
     base, out = str(pair / "base"), tmp_path / "stopped"
     arguments = ["finetune", "--recipe", str(file), "--data", str(data), "--base", base]
     command = [sys.executable, "-c", _SLOWED, *arguments, "--out", str(out)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         for line in process.stderr:
-            if "step 5" in line:
-                process.send_signal(signal.SIGINT)
+            if "step 6" in line:
+                process.send_signal(stop)
                 break
         messages = process.stderr.read()
-    assert process.returncode == 130, messages
-    assert "--resume goes on from" in messages
     assert not out.exists()
     steps = [int(each.name.split("-")[1]) for each in checkpoints_of(out).glob("checkpoint-*")]
-    assert 5 <= max(steps) < 80, "not the best one of the last evaluation: where it was stopped"
+    if stop == signal.SIGINT:
+        assert process.returncode == 130, messages
+        assert "--resume goes on from" in messages
+        assert 5 <= max(steps) < 40, "not the best one of the last evaluation: where it was stopped"
+    else:
+        assert process.returncode == -signal.SIGKILL
+        assert max(steps) == 4, "the last evaluation's"
     checkpoint = checkpoints_of(out) / f"checkpoint-{max(steps)}"
     AutoModelForCausalLM.from_pretrained(checkpoint)
     assert AutoTokenizer.from_pretrained(checkpoint).eos_token == END
 
     assert main([*arguments, "--out", str(out), "--resume"]) == 0
     finetune(plan, data, base, tmp_path / "whole")
-    for name, value in weights(tmp_path / "whole").items():
-        torch.testing.assert_close(weights(out)[name], value, msg=name)
+    resumed, whole = weights(out), weights(tmp_path / "whole")
+    assert resumed.keys() == whole.keys()
+    for name, value in whole.items():
+        assert torch.equal(resumed[name], value), name
 
 
 _SLOWED = """
@@ -180,6 +193,50 @@ def slowed(self, args, state, control, **more):
 finetune.Interruption.on_step_end = slowed
 sys.exit(main())
 """
+
+
+def test_one_seed_gives_one_result(pair: Path, data: Path, tmp_path: Path) -> None:
+    plan = recipe(4, 1e-3, epochs_between_evaluations=2, dropout=0.1)
+    logs, weighed = [], []
+    for name in ("once", "again"):
+        finetune(plan, data, str(pair / "base"), tmp_path / name)
+        log = json.loads((tmp_path / name / "training.json").read_text())["log"]
+        logs.append(
+            [{key: entry.get(key) for key in ("step", "loss", "eval_loss", "grad_norm")}
+             for entry in log]
+        )  # fmt: skip
+        weighed.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert logs[0] == logs[1]
+    assert weighed[0] == weighed[1]
+
+
+def test_no_saved_file_tells_where_this_machine_keeps_things(
+    pair: Path, data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(pair / "base", tmp_path / "base")
+    finetune(recipe(1), data, str(tmp_path / "base"), tmp_path / "new")
+    assert json.loads((tmp_path / "new" / "training.json").read_text())["base"] == "../base"
+    for file in (tmp_path / "new").iterdir():
+        for path in (tmp_path, ROOT, Path.home()):
+            assert str(path).encode() not in file.read_bytes(), file.name
+
+
+def test_tensorboard_events_are_written_where_asked_and_kept(
+    pair: Path, data: Path, tmp_path: Path
+) -> None:
+    finetune(recipe(2), data, str(pair / "base"), tmp_path / "new", tensorboard=tmp_path / "events")
+    (events,) = (tmp_path / "events").iterdir()
+    content = events.read_bytes()
+    assert all(name in content for name in (b"train/loss", b"eval/loss", b"train/learning_rate"))
+
+
+def test_a_full_disk_stops_the_run_by_name_and_leaves_no_model(
+    pair: Path, data: Path, tmp_path: Path, full_disk: AbstractContextManager[None]
+) -> None:
+    with full_disk, pytest.raises(TrainingError, match=r"step \d+: no checkpoint could be written"):
+        finetune(recipe(2), data, str(pair / "base"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    assert not has_checkpoint(checkpoints_of(tmp_path / "new"))
 
 
 def test_nothing_to_resume_is_said(pair: Path, data: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from training.errors import TrainingError
 from training.recipe import load
 
 
-@pytest.mark.parametrize("name", ["seed", "full", "demo"])
+@pytest.mark.parametrize("name", ["seed", "full", "demo", "lora"])
 def test_recipes_load(name: str) -> None:
     assert load(name).name == name
 
@@ -39,7 +39,7 @@ def test_bad_fields_are_named(overrides: dict[str, object], named: str) -> None:
 
 
 def test_unknown_recipes_are_answered_with_the_known_ones() -> None:
-    with pytest.raises(TrainingError, match="there are demo, full, seed"):
+    with pytest.raises(TrainingError, match="there are demo, full, lora, seed"):
         load("fast")
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,18 @@ def test_a_failed_save_leaves_the_old_directory_or_none(
         assert str(caught.value) == f"{out}: the model could not be saved: {failure}"
     assert [entry.name for entry in out.parent.iterdir()] == (["new"] if before else [])
     assert (contents(out) if before else {}) == old
+
+
+def test_a_disk_that_fills_up_leaves_nothing_that_looks_whole(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+    full_disk: AbstractContextManager[None],
+) -> None:
+    out = tmp_path / "models" / "new"
+    with full_disk, pytest.raises(TrainingError, match=r"new: the model could not be saved"):
+        save_model(model, tokenizer, out, torch.float32)
+    assert list(out.parent.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_is_named(
