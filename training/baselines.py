@@ -4,12 +4,14 @@ Whoever claims that a model learned to answer has to beat both. Knows nothing ab
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Sequence
 
 import bm25s
 
 MOST_COMPARED = 400
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets its own to DEBUG
 
 
 def nearest_answers(

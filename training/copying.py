@@ -6,7 +6,7 @@ nothing about models or splits.
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from os.path import commonprefix
+from itertools import takewhile
 
 import pydivsufsort
 
@@ -39,10 +39,13 @@ class TrainingText:
         wanted = wanted[:_LONGEST_BYTES]
         place = bisect_left(self._suffixes, wanted, key=lambda at: self._suffix(at, len(wanted)))
         near = self._suffixes[max(place - 1, 0) : place + 1]
-        return max(
-            (commonprefix([wanted, self._suffix(at, len(wanted))]).count(b" ") - 1 for at in near),
-            default=0,
-        )
+        return max((_shared(wanted, self._suffix(at, len(wanted))) for at in near), default=0)
 
     def _suffix(self, start: int, length: int) -> bytes:
         return self._text[start : start + length]
+
+
+def _shared(left: bytes, right: bytes) -> int:
+    """Return how many words two texts, each between spaces, begin with in common."""
+    pairs = zip(left.split(), right.split(b" ")[1:], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -10,7 +10,6 @@ The same model, data and machine give the same files.
 """
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from typing import Any
 from training.errors import DataError
 from training.figures import figures
 from training.loaded import Loaded, load, load_fine_tuned, shares_vocabulary
-from training.provenance import provenance
-from training.publishing import publish
+from training.provenance import base_name, provenance
+from training.publishing import publish, training_record
 from training.questions import SPLITS, Questions, drawn, questions, read_table, training_rows
 from training.samples import chosen, sample
 from training.systems import Baselines, Sheet, generated, predicted
@@ -92,7 +91,7 @@ def evaluate(
     model: Path,
     base: str,
     data: Path,
-    extent: Extent = Extent(),  # noqa: B008 - frozen
+    extent: Extent = Extent(),
     *,
     base_revision: str | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -106,7 +105,8 @@ def evaluate(
     shared = shares_vocabulary(fine_tuned, untuned)
     if not shared:
         logger.warning("%s was not fine-tuned from %s: their vocabularies differ", model, base)
-    trained = training_rows(table, recipe_rows(model))
+    recipe = training_record(model).get("recipe", {})
+    trained = training_rows(table, recipe.get("finetuning", {}).get("rows", "train"))
     if not trained.any():
         raise DataError(f"{data / 'medquad.csv'} has no training rows, which the baselines need")
     examination = Examination(fine_tuned, untuned, Baselines(table[trained]), extent)
@@ -121,10 +121,7 @@ def evaluate(
         samples += [{"split": name} | sample(split.asked[at], at, sheets) for at in shown]
     record = {
         "model": model.resolve().name,
-        "base": {
-            "name": Path(base).name if Path(base).is_dir() else base,
-            "revision": base_revision,
-        },
+        "base": {"name": base_name(base), "revision": base_revision},
         "shared_vocabulary": shared,
         "parameters": {
             "fine_tuned": fine_tuned.model.num_parameters(),
@@ -144,15 +141,6 @@ def evaluate(
         **provenance(data / "medquad.csv"),
     }
     return record | {"splits": splits}, samples
-
-
-def recipe_rows(model: Path) -> str:
-    """Return which rows a model directory says it was trained on: `train` where it says nothing."""
-    try:
-        record = json.loads((model / "training.json").read_text(encoding="utf-8"))
-        return str(record["recipe"]["finetuning"]["rows"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "train"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def _differences(ours: Sheet, theirs: Sheet) -> dict[str, Any]:
 
 
 def _by_kind(kind: str, sheets: Mapping[str, Sheet]) -> dict[str, Any]:
-    """Return each type's or source's questions and the values of `BY_KIND`, most questions first."""
+    """Return each type's or source's questions and the values of `BY_KIND`, most asked first."""
     asked = sheets["fine_tuned"].scores[kind].value_counts()
     return {
         str(value): {"questions": int(asked[value])}

@@ -28,13 +28,14 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from training import recipe as recipes
 from training.arguments import training_arguments
+from training.card import fine_tuned_card
 from training.errors import TrainingError
 from training.examples import IGNORED, examples, read_pairs
 from training.finite import FiniteTrainer
 from training.interruption import Interruption
 from training.muon import optimizers
 from training.prompt import add_format
-from training.provenance import provenance
+from training.provenance import base_name, provenance
 from training.recipe import Recipe
 from training.saving import check_replaceable, save_model
 
@@ -129,7 +130,7 @@ def finetune(
     model.generation_config.no_repeat_ngram_size = plan.no_repeat_ngram_size or None
     record = {
         "recipe": recipe.model_dump(),
-        "base": base,
+        "base": base_name(base),
         "base_revision": base_revision,
         "parameters": model.num_parameters(),
         "examples": {"train": len(train_set), "valid": len(valid_set)},
@@ -142,7 +143,10 @@ def finetune(
         tokenizer,
         out,
         getattr(torch, recipe.saved_dtype),
-        {"training.json": json.dumps(record, indent=1) + "\n"},
+        {
+            "training.json": json.dumps(record, indent=1) + "\n",
+            "README.md": fine_tuned_card(out.resolve().name, record),
+        },
     )
     shutil.rmtree(work, ignore_errors=True)
 

@@ -24,8 +24,9 @@ class _Layer(DynamicLayer):
     """
 
     def __init__(self, room_tokens: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._room_tokens = room_tokens
+        self._tokens = 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Make room for states like these: [rows, heads, tokens, width of a head]."""
@@ -33,7 +34,6 @@ class _Layer(DynamicLayer):
         shape = (*key_states.shape[:2], self._room_tokens, key_states.shape[3])
         self._all_keys = key_states.new_empty(shape)
         self._all_values = value_states.new_empty(shape)
-        self._show(0)
         self.is_initialized = True
 
     def update(
@@ -42,21 +42,18 @@ class _Layer(DynamicLayer):
         """Append new tokens' states; return those of all tokens."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        before = self.get_seq_length()
-        now = before + key_states.shape[2]
-        self._all_keys[:, :, before:now] = key_states
-        self._all_values[:, :, before:now] = value_states
-        self._show(now)
-        return self.keys, self.values
+        before, self._tokens = self._tokens, self._tokens + key_states.shape[2]
+        self._all_keys[:, :, before : self._tokens] = key_states
+        self._all_values[:, :, before : self._tokens] = value_states
+        return self._all_keys[:, :, : self._tokens], self._all_values[:, :, : self._tokens]
+
+    def get_seq_length(self) -> int:
+        """Return how many tokens there are states of."""
+        return self._tokens
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep some rows."""
-        tokens = self.get_seq_length()
         self._all_keys, self._all_values = self._all_keys[indices], self._all_values[indices]
-        self._show(tokens)
-
-    def _show(self, tokens: int) -> None:
-        self.keys, self.values = self._all_keys[:, :, :tokens], self._all_values[:, :, :tokens]
 
 
 def greedy_answers(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 from scipy import stats
 
 RESAMPLES = 1_000
@@ -31,8 +31,8 @@ class Metric(NamedTuple):
     of: Callable[[Totals], float]
     less_is_better: bool | None = False
     """None where neither is."""
-    share: bool = True
-    """Whether it lies in 0-1."""
+    number: str = "{:.3f}"
+    """How a person reads it."""
 
 
 def _ratio(totals: Totals) -> float:
@@ -50,8 +50,9 @@ def _perplexity(totals: Totals) -> float:
 def _bleu(totals: Totals) -> float:
     """Return corpus BLEU in 0-1 (Papineni et al. 2002) from matches, n-grams and lengths."""
     counts = [int(total) for total in totals]
-    matches, grams = counts[:BLEU_ORDERS], counts[BLEU_ORDERS : 2 * BLEU_ORDERS]
-    return float(BLEU.compute_bleu(matches, grams, *counts[-2:], smooth_method="exp").score) / 100
+    matches, grams = counts[:BLEU_ORDERS], counts[BLEU_ORDERS:-2]
+    scored = BLEU.compute_bleu(matches, grams, counts[-2], counts[-1], smooth_method="exp")
+    return scored.score / 100
 
 
 _ORDERS = range(1, BLEU_ORDERS + 1)
@@ -75,7 +76,6 @@ METRICS = {
         ("nats", "bytes"),
         _bits_per_byte,
         less_is_better=True,
-        share=False,
     ),
     "perplexity": Metric(
         "Perplexity",
@@ -84,7 +84,7 @@ METRICS = {
         ("nats", "tokens"),
         _perplexity,
         less_is_better=True,
-        share=False,
+        number="{:.1f}",
     ),
     "rouge_1": _mean(
         "ROUGE-1", "F1 of the words that answer and published answer share", "rouge_1"
@@ -95,18 +95,25 @@ METRICS = {
         "BLEU", "n-grams shared, of all answers together (sacrebleu's defaults)", BLEU_SUMS, _bleu
     ),
     "token_f1": _mean("Token F1", "F1 of words shared, as SQuAD counts: no articles", "token_f1"),
-    "end_rate": _mean("Ended", "answers that the model ends by itself within the limit", "ended"),
+    "end_rate": _mean(
+        "Ended",
+        "answers that the model ends by itself within the limit",
+        "ended",
+        number="{:.1%}",
+    ),
     "repeated": _mean(
         "Repeated 4-grams",
         "share of an answer's word 4-grams that it had already",
         "repeated",
         less_is_better=True,
+        number="{:.1%}",
     ),
     "repeating": _mean(
         "Repeating",
         "answers of whose word 4-grams at least 20% are repeated",
         "repeating",
         less_is_better=True,
+        number="{:.1%}",
     ),
     "length_ratio": Metric(
         "Length ratio",
@@ -114,20 +121,21 @@ METRICS = {
         ("answer_tokens", "reference_tokens"),
         _ratio,
         less_is_better=None,
-        share=False,
+        number="{:.2f}",
     ),
     "copied": _mean(
         "Copied",
         "share of an answer's words in the longest span that a training answer has word for word",
         "copied",
         less_is_better=None,
+        number="{:.1%}",
     ),
     "copied_words": _mean(
         "Copied words",
         "words in that span, on average",
         "copied_words",
         less_is_better=None,
-        share=False,
+        number="{:.1f}",
     ),
 }
 DISTINCT_2 = Metric(
@@ -182,7 +190,7 @@ def _interval(
         return np.apply_along_axis(of, 0, totals)
 
     value = _finite(statistic(*columns))
-    if len(by_group) < 2:  # noqa: PLR2004
+    if len(by_group) == 1:
         return {"value": value, "low": None, "high": None}
     found = stats.bootstrap(
         columns,

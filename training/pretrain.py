@@ -1,13 +1,16 @@
 """General English → the demo base: a small GPT-2 and its tokenizer, pre-trained from nothing."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import get_last_checkpoint
 
 from training.arguments import training_arguments
+from training.card import base_card
 from training.corpus import Blocks, documents, token_ids, train_tokenizer
 from training.errors import TrainingError
 from training.finite import FiniteTrainer
@@ -19,10 +22,13 @@ from training.saving import check_replaceable, save_model
 _CHECKPOINT_STEPS = 250
 
 
-def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, float]:
+def pretrain(
+    recipe: Recipe, corpus: Path, sources: Sequence[dict[str, Any]], out: Path, work: Path
+) -> dict[str, float]:
     """Pre-train the recipe's base on `corpus` and save it to `out`; return its figures.
 
-    `work` keeps checkpoints: an interrupted run goes on from the last one.
+    `sources` are the corpus's repositories with their commits, for the card. `work` keeps
+    checkpoints: an interrupted run goes on from the last one.
 
     Raises:
         TrainingError: the recipe has no pre-training section.
@@ -63,6 +69,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     figures: dict[str, float] = trainer.evaluate()
     record = {
         "recipe": recipe.model_dump(),
+        "parameters": model.num_parameters(),
         "heldout": figures,
         **origin,
         "log": trainer.state.log_history,
@@ -72,7 +79,10 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
         tokenizer,
         out,
         getattr(torch, recipe.saved_dtype),
-        {"training.json": json.dumps(record, indent=1) + "\n"},
+        {
+            "training.json": json.dumps(record, indent=1) + "\n",
+            "README.md": base_card(out.resolve().name, record, sources),
+        },
     )
     return figures
 

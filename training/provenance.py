@@ -25,6 +25,12 @@ def provenance(data_file: Path) -> dict[str, Any]:
     }
 
 
+def base_name(base: str) -> str:
+    """Return a base's hub id, or its directory's name: where that lies is this machine's affair."""
+    path = Path(base).expanduser()
+    return path.resolve().name if path.is_dir() or path.is_absolute() else base
+
+
 def _revision() -> str | None:
     try:
         described = subprocess.run(

@@ -86,9 +86,9 @@ def questions(
     rows = table if split == "random" else table[table["Split"] == split]
     if rows.empty:
         raise DataError(f"medquad.csv has no rows of the split {split}")
-    by_hash = sorted(rows.index, key=lambda index: _hash(*_pair(table, index)))
     most = RANDOM_ROWS if split == "random" else len(rows)
-    chosen = rows.loc[by_hash[: min(limit or most, most)]]
+    keys = rows["QuestionClean"] + "\0" + rows["AnswerClean"]
+    chosen = rows.loc[keys.map(_hash).sort_values().index[: min(limit or most, most)]]
     return Questions(chosen, _asked(chosen), float(trained[chosen.index].mean()))
 
 
@@ -96,11 +96,8 @@ def _asked(rows: pd.DataFrame) -> tuple[Question, ...]:
     """Join rows with one normalised question; the first says how it is spelled and what it is."""
     answers: dict[str, list[str]] = {}
     first: dict[str, Question] = {}
-    for text, answer, group, kind, source in zip(
-        *(rows[name] for name in ("QuestionClean", "AnswerClean", "GroupId")),
-        *(rows[name] for name in ("QuestionType", "Source")),
-        strict=True,
-    ):
+    columns = ["QuestionClean", "AnswerClean", "GroupId", "QuestionType", "Source"]
+    for text, answer, group, kind, source in rows[columns].itertuples(index=False, name=None):
         key = normalise(text)
         first.setdefault(key, Question(text, (), group, kind, source))
         if answer not in answers.setdefault(key, []):
@@ -117,10 +114,5 @@ def drawn(asked: Sequence[Question], number: int) -> list[int]:
     return sorted(by_hash[:number])
 
 
-def _pair(table: pd.DataFrame, index: object) -> tuple[str, str]:
-    row = table.loc[index]
-    return str(row["QuestionClean"]), str(row["AnswerClean"])
-
-
-def _hash(*texts: str) -> str:
-    return hashlib.sha256("\0".join(("evaluation", *texts)).encode()).hexdigest()
+def _hash(text: str) -> str:
+    return hashlib.sha256(f"evaluation {text}".encode()).hexdigest()

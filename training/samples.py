@@ -1,7 +1,6 @@
 """Questions shown side by side, chosen by rule, so that nobody picks the good ones.
 
-The rule: the five answers of the fine-tuned model with the lowest ROUGE-L, and of the others
-those at even distances by rank, the best included.
+Knows nothing about pages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,11 @@ from training.questions import Question
 from training.systems import Sheet
 
 WORST = 5
-_SHOWN = ("rouge_l", "token_f1", "repeated", "copied")
+RULE = (
+    f"the {WORST} answers of the fine-tuned model with the lowest ROUGE-L, then others at even "
+    "distances in that order, up to the best."
+)
+_SHOWN = ["rouge_l", "token_f1", "repeated", "copied"]
 
 
 def chosen(asked: Sequence[Question], scores: pd.DataFrame, number: int) -> list[int]:
@@ -24,10 +27,8 @@ def chosen(asked: Sequence[Question], scores: pd.DataFrame, number: int) -> list
         scores: a row for each of them, by place, with `rouge_l`.
         number: how many; fewer if fewer were asked.
     """
-    ranked = sorted(
-        range(len(asked)),
-        key=lambda place: (float(scores.at[place, "rouge_l"]), asked[place].text),
-    )
+    likeness = scores["rouge_l"].to_dict()
+    ranked = sorted(range(len(asked)), key=lambda place: (likeness[place], asked[place].text))
     if number >= len(ranked):
         return ranked
     worst, others = ranked[: min(WORST, number)], ranked[WORST:]
@@ -44,7 +45,7 @@ def sample(question: Question, place: int, sheets: Mapping[str, Sheet]) -> dict[
         "published": list(question.references),
         "answers": {
             name: {"text": sheet.answers[place].text, "ended": sheet.answers[place].ended}
-            | {key: float(sheet.scores.at[place, key]) for key in _SHOWN}
+            | sheet.scores.loc[place, _SHOWN].astype(float).to_dict()
             for name, sheet in sheets.items()
             if place in sheet.answers
         },

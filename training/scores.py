@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from training.copying import TrainingText
 from training.metrics import BLEU_ORDERS
