@@ -21,9 +21,18 @@ from training.figures import figures
 from training.loaded import Loaded, load, load_fine_tuned, shares_vocabulary
 from training.provenance import base_name, provenance
 from training.publishing import publish, training_record
-from training.questions import SPLITS, Questions, drawn, questions, read_table, training_rows
+from training.questions import (
+    SPLITS,
+    Questions,
+    drawn,
+    present,
+    questions,
+    read_table,
+    training_rows,
+)
 from training.samples import chosen, sample
 from training.systems import Baselines, Sheet, generated, predicted
+from training.whole_files import make_directory
 
 MAX_NEW_TOKENS = 512
 BASE_ANSWERS = 100
@@ -36,7 +45,8 @@ logger = logging.getLogger(__name__)
 class Extent:
     """How much is asked of the systems."""
 
-    splits: Sequence[str] = SPLITS
+    splits: Sequence[str] = ()
+    """None named: all that the data have."""
     limit: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS
     base_answers: int = BASE_ANSWERS
@@ -70,12 +80,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.out:
+        make_directory(arguments.out)  # now, not after a quarter of an hour
     found, samples = evaluate(
         arguments.model,
         arguments.base,
         arguments.data,
         Extent(
-            tuple(dict.fromkeys(arguments.split or SPLITS)),
+            tuple(dict.fromkeys(arguments.split or ())),
             arguments.limit,
             arguments.max_new_tokens,
             arguments.base_answers,
@@ -113,7 +125,7 @@ def evaluate(
     fits = [fine_tuned.has_room(text) and untuned.has_room(text) for text in table["QuestionClean"]]
     splits: dict[str, Any] = {}
     samples: list[dict[str, Any]] = []
-    for name in extent.splits:
+    for name in extent.splits or present(table):
         logger.info("%s", name)
         split = questions(table[fits], name, trained, extent.limit)
         sheets, shown = examination.take(split, 0 if splits else SAMPLES)
@@ -191,7 +203,6 @@ class Examination:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)

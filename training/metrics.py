@@ -44,7 +44,8 @@ def _bits_per_byte(totals: Totals) -> float:
 
 
 def _perplexity(totals: Totals) -> float:
-    return float(np.exp(_ratio(totals)))
+    with np.errstate(over="ignore"):  # infinite is no number in the end
+        return float(np.exp(_ratio(totals)))
 
 
 def _bleu(totals: Totals) -> float:
@@ -171,7 +172,8 @@ def difference(
 ) -> dict[str, float | None]:
     """Return left's value minus right's on the rows that both have, with its paired interval."""
     names = list(metric.sums)
-    both = left[names].join(right[names], how="inner", lsuffix=" left", rsuffix=" right")
+    ours, theirs = left[names].add_suffix(" left"), right[names].add_suffix(" right")
+    both = ours.join(theirs, how="inner")
 
     def of(totals: Totals) -> float:
         return metric.of(totals[: len(names)]) - metric.of(totals[len(names) :])

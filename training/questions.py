@@ -73,6 +73,11 @@ def training_rows(table: pd.DataFrame, recipe_rows: str) -> "pd.Series[bool]":
     return table["SeedRow" if recipe_rows == "seed" else "Split"] == "train"
 
 
+def present(table: pd.DataFrame) -> list[str]:
+    """Return the splits that a table has rows of."""
+    return [name for name in SPLITS if name == "random" or (table["Split"] == name).any()]
+
+
 def questions(
     table: pd.DataFrame, split: str, trained: "pd.Series[bool]", limit: int | None = None
 ) -> Questions:

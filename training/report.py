@@ -113,8 +113,8 @@ def _distance(name: str, split: Figures) -> Section:
         "baselines",
         "Beside the baselines",
         " ".join(sentences)
-        + " A baseline quotes published text, so its words are an institute's, but about another topic; "
-        "the model's are about the topic, and may be made up. Likeness in words tells neither.",
+        + " A baseline quotes published text, mostly about another topic; the model writes about "
+        "the topic, and may make it up. Likeness in words tells neither.",
         [],
         [Table("differences", f"Differences, {SPLITS[name].lower()}", differences_table(split))],
     )
@@ -220,7 +220,7 @@ def _samples(name: str, split: Figures, samples: Sequence[Mapping[str, Any]]) ->
 
 def _sample(sample: Mapping[str, Any]) -> Sample:
     published = [Column("Published", "", text) for text in sample["published"]]
-    order = ("fine_tuned", "base", "unguarded", "nearest", "canned")
+    order = ("fine_tuned", "base", "nearest", "canned")
     return Sample(
         sample["question"],
         f"{sample['type'] or 'type not given'}, {sample['source'] or 'source not given'}",

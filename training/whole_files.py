@@ -1,8 +1,24 @@
 """A file takes its name only when it is whole, so that none is ever left half-written."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from training.errors import DataError
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory, and those above it.
+
+    Raises:
+        DataError: it cannot be made, or not be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK):
+            raise PermissionError(f"no permission to write to {directory}")
+    except OSError as error:
+        raise DataError(f"{directory} could not be written: {error}") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -17,5 +33,6 @@ def write_whole(path: Path, content: bytes) -> None:
         unfinished.write_bytes(content)
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise DataError(f"{path} could not be written: {error}") from error
