@@ -9,8 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from training import plots
-from training.curves import best, learning_curves
 from training.figure_tables import (
     SPLITS,
     differences_table,
@@ -22,14 +20,12 @@ from training.figure_tables import (
 )
 from training.limits import LIMITS, NOT_FOR
 from training.metrics import CONFIDENCE, METRICS, RESAMPLES, TITLES
-from training.page import Column, Plot, Sample, Section, Table, drawn, page
-from training.plots import BLUE, ORANGE, RED
+from training.page import Column, Sample, Section, Table, page
+from training.report_plots import by_kind, curves
 from training.samples import RULE
 from training.systems import SYSTEMS, WHAT
 
-_COLOURS = {"base": ORANGE, "fine_tuned": BLUE, "nearest": ORANGE, "canned": RED}
 _SHOWN = tuple(SYSTEMS)
-_KINDS = {"QuestionType": "question type", "Source": "source"}
 
 Figures = Mapping[str, Any]
 
@@ -56,8 +52,8 @@ def report(
             _main(first, split, figures),
             _distance(first, split),
             _splits(figures),
-            *([_curves(logs)] if logs else []),
-            _kinds(first, split),
+            *([curves(logs)] if logs else []),
+            by_kind(first, split),
             _samples(first, split, samples),
             Section("limits", "What it is not for", " ".join([NOT_FOR, *LIMITS]), [], []),
             _method(figures),
@@ -155,55 +151,6 @@ _BY_SPLIT = ("bits_per_byte", "rouge_l", "bleu", "token_f1", "end_rate", "repeat
 
 def _title(name: str, split: Figures) -> str:
     return f"{SPLITS[name]}: {split['questions']:,} questions on {split['groups']:,} topics"
-
-
-def _curves(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
-    shown = []
-    for place, (title, log) in enumerate(logs.items()):
-        lowest = best(log)
-        says = f"Lowest validation loss {lowest[1]:.3f} at update {lowest[0]:,}." if lowest else ""
-        shown.append(
-            drawn(f"curve-{place}", lambda title=title, log=log: learning_curves(title, log), says)  # type: ignore[misc]
-        )
-    return Section(
-        "curves",
-        "Learning curves",
-        "Loss in nats per token, over the updates that were made. Losses of different data or "
-        "vocabularies cannot be compared with each other.",
-        shown,
-        [],
-    )
-
-
-def _kinds(name: str, split: Figures) -> Section:
-    shown: list[Plot] = []
-    for kind, said in _KINDS.items():
-        found = split["by"][kind]
-        labels = [f"{value or 'not given'} ({row['questions']})" for value, row in found.items()]
-        for metric in ("bits_per_byte", "rouge_l"):
-            systems = next(iter(found.values()))[metric]
-            values: plots.Parts = {
-                SYSTEMS[system]: (_COLOURS[system], [row[metric][system] for row in found.values()])
-                for system in systems
-            }
-            title = f"{METRICS[metric].title} by {said}"
-            shown.append(
-                drawn(
-                    f"{metric}-{kind}",
-                    lambda title=title, labels=labels, values=values: plots.grouped_bars(  # type: ignore[misc]
-                        title, labels, values, "{:.2f}"
-                    ),
-                    f"In brackets: questions. {'Less' if metric == 'bits_per_byte' else 'More'} "
-                    "is better.",
-                )
-            )
-    return Section(
-        "kinds",
-        "By question type and source",
-        f"{SPLITS[name]}. Few questions make an uncertain bar.",
-        shown,
-        [],
-    )
 
 
 def _samples(name: str, split: Figures, samples: Sequence[Mapping[str, Any]]) -> Section:
