@@ -3,7 +3,7 @@
 Every value is a number or None, as JSON has no other. Knows nothing about models or pages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.metrics import METRICS, difference, measure
@@ -33,7 +33,9 @@ def figures(split: Questions, sheets: Mapping[str, Sheet]) -> dict[str, Any]:
         "groups": int(split.rows["GroupId"].nunique()),
         "several_answers": sum(len(question.references) > 1 for question in split.asked),
         "trained_share": split.trained_share,
-        "systems": {name: _measured(sheet) for name, sheet in sheets.items()},
+        "systems": {
+            name: _measured(sheet, sheets["base"].counted) for name, sheet in sheets.items()
+        },
         "differences": {
             name: _differences(sheets["fine_tuned"], sheets[name]) for name in _AGAINST
         },
@@ -41,12 +43,13 @@ def figures(split: Questions, sheets: Mapping[str, Sheet]) -> dict[str, Any]:
     }
 
 
-def _measured(sheet: Sheet) -> dict[str, Any]:
+def _measured(sheet: Sheet, common: Sequence[int]) -> dict[str, Any]:
+    """Return a system's metrics; distinct-2, which falls with every answer, on common questions."""
     found: dict[str, Any] = {"answers": len(sheet.counted)}
     for name, metric in METRICS.items():
         if (sums := sheet.sums(metric)) is not None:
             found[name] = measure(metric, sums, sums["Group"])
-    texts = [sheet.answers[place].text for place in sheet.counted]
+    texts = [sheet.answers[place].text for place in common]
     return found | {"distinct_2": {"value": distinct_2(texts), "low": None, "high": None}}
 
 

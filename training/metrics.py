@@ -141,8 +141,8 @@ METRICS = {
 }
 DISTINCT_2 = Metric(
     "Distinct-2",
-    "distinct word pairs over all word pairs of the answers together; no interval, since answers "
-    "drawn twice are no new ones",
+    "distinct word pairs over all word pairs of the answers together, on the questions that the "
+    "base answered; no interval, since answers drawn twice are no new ones",
     (),
     _ratio,
 )

@@ -26,6 +26,7 @@ from training.samples import RULE
 from training.systems import SYSTEMS, WHAT
 
 _SHOWN = tuple(SYSTEMS)
+_BY_SPLIT = ("bits_per_byte", "rouge_l", "bleu", "end_rate", "repeating", "copied")
 
 Figures = Mapping[str, Any]
 
@@ -144,9 +145,6 @@ def _splits(figures: Figures) -> Section:
         for name, split in list(splits.items())[1:]
     ]
     return Section("splits", "Every split", text, [], tables + whole)
-
-
-_BY_SPLIT = ("bits_per_byte", "rouge_l", "bleu", "token_f1", "end_rate", "repeating", "copied")
 
 
 def _title(name: str, split: Figures) -> str:
