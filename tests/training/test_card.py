@@ -1,5 +1,6 @@
 """A card is what the Hub reads, names whose data it is, and says what the model is not for."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,10 @@ def test_a_bases_card_names_its_sources(figures: dict[str, Any]) -> None:
     assert "bits per byte" not in before
     bits = figures["splits"]["test_unseen"]["systems"]["base"]["bits_per_byte"]["value"]
     assert f"plain text:\n{bits:.3f}" in after
+
+
+def test_the_example_runs(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", fine_tuned_card("x", RECORD), re.DOTALL)
+    example = example.replace("PATH-OF-THIS-DIRECTORY", str(pair / "fine-tuned"))
+    exec(example.replace("512", "8"), {})
+    assert capsys.readouterr().out.strip()
