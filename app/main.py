@@ -219,5 +219,6 @@ def load_engines(
     for model, source in sources.items():
         with telemetry.loading(model):
             checkpoints[model] = load(source, device, dtype)
+        dtype = checkpoints[model].model.dtype  # one for both: a comparison must compare the models
     prompt_format(checkpoints["fine-tuned"])
     return {model: BatchingEngine(checkpoint, limits) for model, checkpoint in checkpoints.items()}

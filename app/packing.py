@@ -5,7 +5,6 @@ weights stream through the cores. The operators are those that torch.compile put
 models. GPT-2's `Conv1D` keeps its matrix transposed, which is why stock tools pass it by.
 """
 
-
 import torch
 from torch import nn
 from transformers import PreTrainedModel

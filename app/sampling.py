@@ -17,7 +17,6 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 from transformers.generation.continuous_batching.requests import FutureRequestState
 from transformers.generation.logits_process import (
-    NoRepeatNGramLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -30,7 +29,8 @@ _LEAST_TEMPERATURE = 1e-5  # dividing by less overflows float32, and the likelie
 class Decoding:
     """How an answer is decoded. Temperature 0 is greedy: the same question, the same answer.
 
-    No sequence of `no_repeat_ngram_size` tokens comes twice in an answer (Paulus et al. 2017);
+    No sequence of `no_repeat_ngram_size` tokens comes twice in an answer (Paulus et al. 2017),
+    but for those that stand in the prompt: an answer may name its subject as often as it likes.
     0 lets the model repeat itself, None leaves it to the model's default.
     """
 
@@ -61,7 +61,7 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):
     def __init__(self) -> None:
         self.supported_kwargs = {"decoding": Decoding}
         self.ignored_kwargs = ()
-        self._rows: list[tuple[Decoding, list[int]]] = []
+        self._rows: list[tuple[Decoding, list[int], list[int]]] = []
 
     def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
         """Fill upstream's argument row, which carries nothing for us."""
@@ -72,7 +72,11 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):
     ) -> torch.Tensor:
         """Remember whose rows come next; called by upstream right before each forward pass."""
         self._rows = [
-            (request.state.logit_processor_kwargs["decoding"], request.state.generated_tokens)
+            (
+                request.state.logit_processor_kwargs["decoding"],
+                request.state.initial_tokens,
+                request.state.generated_tokens,
+            )
             for request in requests_with_new_token
         ]
         return torch.zeros(len(self._rows), dtype=torch.int32)
@@ -80,17 +84,39 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         """Ban and pin tokens in the rows of `scores`, shape [requests, vocabulary]."""
         del tensor_arg
-        for row, (decoding, made) in enumerate(self._rows):
-            if decoding.no_repeat_ngram_size:
-                guard = NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram_size)
-                history: Any = torch.tensor([made])  # its loops are Python: keep it on the CPU
-                scores[row : row + 1] = guard(history, scores[row : row + 1])
+        for row, (decoding, prompt, made) in enumerate(self._rows):
+            if size := decoding.no_repeat_ngram_size:
+                scores[row, repeating(prompt, made, size)] = -torch.inf
             if not decoding.greedy:
                 no_history: Any = None  # these warpers look at no earlier tokens
                 warped = decoding.warpers()(no_history, scores[row : row + 1])
                 drawn = torch.multinomial(warped.softmax(dim=-1), num_samples=1)
                 scores[row, drawn[0]] = torch.inf
         return scores
+
+
+def repeating(prompt: list[int], made: list[int], size: int) -> list[int]:
+    """Return the tokens that would complete a sequence of `size` which the answer already holds.
+
+    Those that the prompt holds too may come again. Upstream's NoRepeatNGramLogitsProcessor knows
+    no such exception, and so misspells every long name that it is asked about.
+    """
+    if len(made) < size:
+        return []
+    tail = made[len(made) - size + 1 :]
+    return list(_following(made, tail) - _following(prompt, tail))
+
+
+def _following(tokens: list[int], tail: list[int]) -> set[int]:
+    """Return the tokens that stand right after each place where `tail` stands in `tokens`."""
+    if not tail:
+        return set(tokens)
+    found, end = set(), 0
+    while tail[-1] in tokens[end:-1]:
+        end = tokens.index(tail[-1], end) + 1
+        if end >= len(tail) and tokens[end - len(tail) : end] == tail:
+            found.add(tokens[end])
+    return found
 
 
 def processor_list() -> ContinuousBatchingLogitsProcessorList:

@@ -182,13 +182,15 @@ class Settings(BaseSettings):
         16, description="Questions that may wait for a place in one model's batch."
     )
     max_batch_tokens: Positive = Field(
-        512, description="Tokens in one forward pass; longer prompts are read in pieces."
+        256,
+        description="Tokens in one forward pass; longer prompts are read in pieces. A pass must "
+        "stay well below `MEDQA_STALL_SECONDS`.",
     )
     no_repeat_ngram_size: Annotated[int, Ge(0)] | None = Field(
         None,
         description="No sequence of so many tokens comes twice in the fine-tuned model's answers, "
-        "unless the request says otherwise; 0 lets it repeat itself. Unset: what the model's "
-        "generation_config.json says.",
+        "unless it stands in the question or the request says otherwise; 0 lets the model repeat "
+        "itself. Unset: what its generation_config.json says.",
     )
     base_no_repeat_ngram_size: Annotated[int, Ge(0)] = Field(
         0, description="The same for the base model; off, so that the comparison is honest."

@@ -1,149 +1,175 @@
-"""The demo pair's model cards: what each is, where its data came from, and its figures."""
+"""A model directory's card: what it is, where its data came from, its figures, what it is not for.
 
-from collections.abc import Sequence
-from pathlib import Path
+Every model directory carries one from the moment it is saved; an evaluation adds the figures.
+The header is what the Hugging Face Hub reads.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.recipe import Recipe
+from huggingface_hub import EvalResult, ModelCardData
 
-_COMMAND = "python -m training demo --corpus CORPUS --attribution SOURCES --data data"
+from training.download import COMMIT
+from training.figure_tables import (
+    SPLITS,
+    differences_table,
+    markdown,
+    splits_table,
+    systems_table,
+    with_interval,
+)
+from training.limits import LIMITS, NOT_FOR
+from training.metrics import METRICS, TITLES
+from training.templates import fill
 
-_HEADER = """\
----
-language: en
-license: cc-by-4.0
-library_name: transformers
-pipeline_tag: text-generation
-tags: [gpt2, medical, question-answering, demo]
----
-"""
+_LICENCE = "cc-by-4.0"
+_SYSTEMS = ("base", "fine_tuned", "unguarded", "nearest", "canned")
+_METRICS = (
+    "bits_per_byte",
+    "perplexity",
+    "rouge_l",
+    "bleu",
+    "token_f1",
+    "end_rate",
+    "repeating",
+    "copied",
+)
+_BY_SPLIT = ("bits_per_byte", "rouge_l", "end_rate", "repeating")
+_ROWS = {"train": "`train` split", "seed": "seed protocol's 400"}
+# The names under which the Hub knows them.
+_HUB_METRICS = {"perplexity": "perplexity", "rouge_l": "rouge", "bleu": "bleu", "token_f1": "f1"}
 
-_OUT_OF_SCOPE = """\
-## Not for
+_HUB_ID = re.compile(r"\w[^/]*/[^/]+")
 
-Medical advice, diagnosis, triage, or any decision about anybody's health. It is a {parameters:.1f}M
-parameter model, made to try the service with: most of its answers have the form of a medical
-answer and wrong content.
-"""
-
-_BASE = """\
-# medqa demo base
-
-A GPT-2 of {parameters:.1f}M parameters ({layers} layers, {width} wide, {context_tokens:,} positions,
-byte-level BPE of {vocabulary:,} tokens), pre-trained from nothing on general English. It stands in
-for GPT-2 beside its fine-tuned version, `../fine-tuned`, where GPT-2's own weights are not at hand.
-
-## Data
-
-{blocks:,} blocks of {block_tokens} tokens from {books} OpenStax textbooks, © Rice University and the
-books' authors, licensed [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/), text extracted from
-their sources:
-
-{attribution}
-
-## Figures
-
-| on MedQuAD's `test_unseen` ({pairs:,} answers, {answer_bytes:,} bytes) | |
-| --- | --- |
-| answer-only bits per byte | {bits_per_byte:.3f} |
-
-Answers are scored given the prompt `<question>…<answer>` as plain text. Recipe and learning curve:
-`training.json`. Made by `{command}`.
-
-{out_of_scope}"""
-
-_FINE_TUNED = """\
-# medqa demo, fine-tuned
-
-`../base` fine-tuned on MedQuAD's training topics to answer `<question>…<answer>` and to stop with
-`<end>`. The prompt format is the tokenizer's chat template.
-
-## Data
-
-MedQuAD (Ben Abacha & Demner-Fushman, BMC Bioinformatics 2019), https://github.com/abachaa/MedQuAD,
-licensed [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/): {examples:,} pairs of the `train`
-split; cleaned (boilerplate stripped or rewritten) and split by topic as `python -m training prepare`
-does. The base's own data: its card.
-
-## Figures
-
-On `test_unseen`: {pairs:,} questions of topics that training never saw, {answer_bytes:,} bytes of answers.
-
-| | base | fine-tuned |
-| --- | --- | --- |
-| answer-only bits per byte | {base_bits:.3f} | {bits_per_byte:.3f} ({ratio:.2f} ×) |
-| greedy answers ended by `<end>` within {max_new_tokens} tokens | | {end_rate:.1%} |
-| the same without the guard against repetition | | {unguarded:.1%} |
-
-The guard is this model's default (`no_repeat_ngram_size: {guard}` in `generation_config.json`): no
-sequence of {guard} tokens comes twice in an answer. It is off for the base.
-
-Made by `{command}`, measured by `python -m training evaluate --model models/demo/fine-tuned
---base models/demo/base --data data`. Recipe, versions and learning curve: `training.json`.
-
-{out_of_scope}"""
+Record = Mapping[str, Any]
 
 
-def write_pair(
-    base: Path,
-    fine_tuned: Path,
-    recipe: Recipe,
-    figures: dict[str, Any],
-    training: dict[str, Any],
-    sources: Sequence[dict[str, Any]],
-) -> None:
-    """Write both cards.
+def fine_tuned_card(name: str, record: Record, figures: Record | None = None) -> str:
+    """Return a fine-tuned model's card.
 
     Args:
-        base: the base's directory.
-        fine_tuned: the fine-tuned model's directory.
-        recipe: the recipe that made both.
-        figures: what `evaluate` returned.
-        training: the fine-tuned model's `training.json`.
-        sources: the corpus's repositories with their commits.
+        name: the model's.
+        record: its `training.json`; empty where there is none.
+        figures: what `evaluate` returned; None before.
     """
-    plan = recipe.pretraining
-    assert plan is not None, "only a recipe with pre-training makes a pair"
-    parameters = training["parameters"] / 1e6
-    out_of_scope = _OUT_OF_SCOPE.format(parameters=parameters)
-    shared = {key: figures[key] for key in ("pairs", "answer_bytes")}
-    base_bits = figures["base"]["bits_per_byte"]
-    bits = figures["fine_tuned"]["bits_per_byte"]
-    (base / "README.md").write_text(
-        _HEADER
-        + _BASE.format(
-            **shared,
-            parameters=parameters,
-            layers=plan.layers,
-            width=plan.width,
-            context_tokens=plan.context_tokens,
-            vocabulary=plan.vocabulary_tokens,
-            blocks=plan.blocks,
-            block_tokens=plan.block_tokens,
-            books=len(sources),
-            attribution="\n".join(
-                f"- https://github.com/{source['repo']} at {source['commit']}" for source in sources
-            ),
-            bits_per_byte=base_bits,
-            command=_COMMAND,
-            out_of_scope=out_of_scope,
+    base = record.get("base", "a base model")
+    plan = record.get("recipe", {}).get("finetuning", {})
+    return fill(
+        "fine_tuned_card.md.jinja",
+        header=_header(name, base, figures),
+        name=name,
+        parameters=_parameters(record),
+        base=f"`{base}`" if "base" in record else base,
+        not_for=NOT_FOR,
+        limits=LIMITS,
+        commit=COMMIT,
+        examples=record.get("examples"),
+        rows=_ROWS.get(plan.get("rows", ""), "rows"),
+        split=_figures(figures) if figures else None,
+        guard=(
+            figures["decoding"]["no_repeat_ngram_size"]["fine_tuned"]
+            if figures
+            else plan.get("no_repeat_ngram_size")
         ),
-        encoding="utf-8",
+        **_training(record),
     )
-    (fine_tuned / "README.md").write_text(
-        _HEADER
-        + _FINE_TUNED.format(
-            **shared,
-            examples=training["examples"]["train"],
-            base_bits=base_bits,
-            bits_per_byte=bits,
-            ratio=bits / base_bits,
-            max_new_tokens=figures["fine_tuned"]["end_rate_max_new_tokens"],
-            end_rate=figures["fine_tuned"]["end_rate"],
-            unguarded=figures["fine_tuned"]["end_rate_unguarded"],
-            guard=figures["fine_tuned"]["no_repeat_ngram_size"],
-            command=_COMMAND,
-            out_of_scope=out_of_scope,
-        ),
-        encoding="utf-8",
+
+
+def base_card(
+    name: str, record: Record, sources: Sequence[Record], figures: Record | None = None
+) -> str:
+    """Return the card of a base that `pretrain` made.
+
+    Args:
+        name: the model's.
+        record: its `training.json`.
+        sources: its corpus's repositories with their commits.
+        figures: what `evaluate` returned of the model that was fine-tuned from it; None before.
+    """
+    first = next(iter(figures["splits"])) if figures else ""
+    bits = figures["splits"][first]["systems"]["base"]["bits_per_byte"] if figures else None
+    return fill(
+        "base_card.md.jinja",
+        header=_data(name).to_yaml(),
+        name=name,
+        parameters=_parameters(record),
+        plan=record["recipe"]["pretraining"],
+        not_for=NOT_FOR,
+        sources=sources,
+        heldout=record["heldout"],
+        split=first,
+        bits_per_byte=with_interval(METRICS["bits_per_byte"], bits) if bits else None,
+        **_training(record),
+    )
+
+
+def _parameters(record: Record) -> str:
+    return f"{record['parameters'] / 1e6:.1f}M " if "parameters" in record else ""
+
+
+def _training(record: Record) -> dict[str, Any]:
+    versions = ", ".join(f"{name} {found}" for name, found in record.get("versions", {}).items())
+    return {
+        "recipe": record.get("recipe", {}).get("name"),
+        "versions": versions,
+        "revision": record.get("revision"),
+        "data": record.get("data"),
+    }
+
+
+def _figures(figures: Record) -> dict[str, Any]:
+    name, split = next(iter(figures["splits"].items()))
+    splits = figures["splits"]
+    return {
+        "title": f"`{name}` ({SPLITS[name].lower()})",
+        "questions": split["questions"],
+        "groups": split["groups"],
+        "rows": split["rows"],
+        "base_answers": split["systems"]["base"]["answers"],
+        "unguarded": "unguarded" in split["systems"],
+        "table": markdown(systems_table(split, _SYSTEMS, _METRICS)),
+        "differences": markdown(differences_table(split)),
+        "more": markdown(splits_table(splits, "fine_tuned", _BY_SPLIT)) if splits else "",
+        "trained_share": f"{splits['random']['trained_share']:.1%}" if "random" in splits else "",
+    }
+
+
+def _header(name: str, base: str, figures: Record | None) -> str:
+    found = [] if figures is None else figures["splits"].items()
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            task_name="Medical question answering",
+            dataset_type="medquad",
+            dataset_name="MedQuAD, cleaned and split by topic",
+            dataset_split=split,
+            dataset_revision=COMMIT,
+            metric_type=_HUB_METRICS.get(metric, metric),
+            metric_name=TITLES[metric].title,
+            metric_value=round(value, 4),
+        )
+        for split, measured in found
+        for metric in _METRICS
+        if (value := measured["systems"]["fine_tuned"].get(metric, {}).get("value")) is not None
+    ]
+    return _data(
+        name,
+        base_model=base
+        if re.fullmatch(r"\w[^/]*/[^/]+", base)
+        else None,  # as the Hub names models
+        eval_results=results or None,
+        tags=["medical", "question-answering"],
+    ).to_yaml()
+
+
+def _data(name: str, tags: Sequence[str] = (), **more: Any) -> ModelCardData:
+    return ModelCardData(
+        language="en",
+        license=_LICENCE,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["gpt2", *tags],
+        model_name=name,
+        **more,
     )

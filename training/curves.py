@@ -1,6 +1,9 @@
-"""A run's learning curves from Trainer's log, as a PNG beside the model."""
+"""How a run's losses fell, from the log that Trainer kept of it.
 
-from collections.abc import Sequence
+Knows nothing about what was trained on.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -10,41 +13,53 @@ from training.plots import BLUE, ORANGE, render
 CURVES = "learning-curves.png"
 """The file's name in a model directory."""
 
-_INCHES = (9.0, 4.5)
+_SIZE_INCHES = (11.0, 4.2)
+
+Log = Sequence[Mapping[str, Any]]
 
 
-def learning_curves(log: Sequence[dict[str, Any]], title: str) -> bytes:
-    """Return a PNG of training and validation loss (nats per token) by step.
-
-    `log` is Trainer's `log_history`. The lowest validation loss is marked.
-    """
-    png, _ = render(lambda: _draw(log, title), "learning-curves")
-    return png
+def points(log: Log, key: str) -> tuple[list[int], list[float]]:
+    """Return the steps that a log has a value for, and the values: `loss`, `eval_loss`."""
+    found = [(int(entry["step"]), float(entry[key])) for entry in log if key in entry]
+    return [step for step, _ in found], [value for _, value in found]
 
 
-def _draw(log: Sequence[dict[str, Any]], title: str) -> Figure:
-    figure = Figure(figsize=_INCHES)
+def best(log: Log) -> tuple[int, float] | None:
+    """Return the step with the lowest validation loss, and that loss; None without any."""
+    steps, losses = points(log, "eval_loss")
+    return min(zip(steps, losses, strict=True), key=lambda point: point[1], default=None)
+
+
+def learning_curves(title: str, log: Log) -> Figure:
+    """Draw training and validation loss over the updates made."""
+    figure = Figure(figsize=_SIZE_INCHES)
     axes = figure.add_subplot()
-    # The last entry of a training log sums the run up and has no "loss".
-    training = [(entry["step"], entry["loss"]) for entry in log if "loss" in entry]
-    valid = [(entry["step"], entry["eval_loss"]) for entry in log if "eval_loss" in entry]
-    if training:
-        axes.plot(*zip(*training, strict=True), color=BLUE, label="training")
-    if valid:
-        axes.plot(*zip(*valid, strict=True), color=ORANGE, marker="o", label="validation")
-        step, least = min(valid, key=lambda point: point[1])
+    if any("loss" in entry for entry in log):
+        axes.plot(*points(log, "loss"), color=BLUE, linewidth=1.2, label="training")
+    if any("eval_loss" in entry for entry in log):
+        axes.plot(
+            *points(log, "eval_loss"), color=ORANGE, linewidth=2, marker="o", label="validation"
+        )
+    if lowest := best(log):
         axes.annotate(
-            f"{least:.3f} at step {step:,}",
-            (step, least),
+            f"{lowest[1]:.3f}",
+            lowest,
             xytext=(0, 8),
             textcoords="offset points",
-            ha="right",
-            va="bottom",
+            ha="center",
+            fontsize=9,
         )
-    axes.grid(visible=True)
-    axes.set_xlabel("step")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axes.set_xlabel("updates")
     axes.set_ylabel("loss, nats per token")
+    axes.grid(axis="y")
     axes.set_title(title)
-    if training or valid:
+    if axes.lines:
         axes.legend()
     return figure
+
+
+def curves_png(title: str, log: Log) -> bytes:
+    """Return the same as a PNG, to be saved with a model."""
+    png, _ = render(lambda: learning_curves(title, log), "learning-curves")
+    return png

@@ -6,7 +6,7 @@ Every number in a sentence is computed from the tables; knows nothing about the 
 import pandas as pd
 
 from training import census, plots
-from training.exploration_page import Section, Table, drawn
+from training.page import Section, Table, drawn
 from training.plots import BLUE, ORANGE
 
 _EXAMPLES = 10

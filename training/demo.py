@@ -10,13 +10,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from training import card
 from training import recipe as recipes
+from training.card import base_card
 from training.checkpoints import checkpoints_of, has_checkpoint
 from training.errors import DataError
 from training.evaluate import evaluate
 from training.finetune import finetune
 from training.pretrain import pretrain
+from training.publishing import publish, training_record
+from training.whole_files import write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources = read_sources(arguments.attribution or _beside(arguments.corpus))
     base, fine_tuned = arguments.out / "base", arguments.out / "fine-tuned"
     if not base.is_dir():
-        pretrain(recipe, arguments.corpus, base, checkpoints_of(base))
+        pretrain(recipe, arguments.corpus, sources, base, checkpoints_of(base))
         shutil.rmtree(checkpoints_of(base), ignore_errors=True)
         shutil.rmtree(fine_tuned, ignore_errors=True)  # it came from another base
     if not fine_tuned.is_dir():
@@ -55,14 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
             fine_tuned,
             resume=has_checkpoint(checkpoints_of(fine_tuned)),
         )
-    metrics = fine_tuned / "metrics.json"
-    if not metrics.is_file():
-        figures = evaluate(fine_tuned, str(base), arguments.data)
-        metrics.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    figures = json.loads(metrics.read_text(encoding="utf-8"))
-    training = json.loads((fine_tuned / "training.json").read_text(encoding="utf-8"))
-    card.write_pair(base, fine_tuned, recipe, figures, training, sources)
-    print(json.dumps(figures, indent=2))
+    if not (fine_tuned / "metrics.json").is_file():
+        figures, samples = evaluate(fine_tuned, str(base), arguments.data)
+        publish(fine_tuned, str(base), figures, samples)
+    figures = json.loads((fine_tuned / "metrics.json").read_text(encoding="utf-8"))
+    write_whole(
+        base / "README.md", base_card(base.name, training_record(base), sources, figures).encode()
+    )
+    print(fine_tuned / "report.html")
     return 0
 
 

@@ -1,45 +1,55 @@
-"""`python -m training evaluate`: base against fine-tuned on questions that training never saw.
+"""`python -m training evaluate`: base, fine-tuned model and two baselines on held-out questions.
 
-Bits per byte is the information in the true answers, by each model, over the same bytes: fair
-between vocabularies where perplexity is not. The end rate is the share of greedy answers that the
-fine-tuned model ends itself.
+Written beside the model, or to --out:
+    metrics.json     every figure with its 95% interval, and what it was measured on
+    samples.jsonl    twenty questions, chosen by rule, with every system's answer, one a line
+    report.html      both, with learning curves, on one page that needs no other file
+    README.md        the model card
+
+The same model, data and machine give the same files.
 """
 
 import argparse
-import json
-import math
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
-from tqdm import tqdm
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
+from training.errors import DataError
+from training.figures import figures
+from training.loaded import Loaded, load, load_fine_tuned, shares_vocabulary
+from training.provenance import base_name, provenance
+from training.publishing import publish, training_record
+from training.questions import (
+    SPLITS,
+    Questions,
+    drawn,
+    present,
+    questions,
+    read_table,
+    training_rows,
 )
-
-from training.errors import TrainingError
-from training.examples import IGNORED, Pair, read_pairs
-from training.greedy import greedy_answers
-from training.prompt import encode_prompt, encode_text
+from training.samples import chosen, sample
+from training.systems import Baselines, Sheet, generated, predicted
+from training.whole_files import make_directory
 
 MAX_NEW_TOKENS = 512
-_BATCH_TOKENS = 4_096
+BASE_ANSWERS = 100
+SAMPLES = 20
+
+logger = logging.getLogger(__name__)
 
 
-class Loaded(NamedTuple):
-    """A model with its tokenizer."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is asked of the systems."""
 
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-
-    @property
-    def context_tokens(self) -> int:
-        """Most tokens of prompt and answer together."""
-        return int(self.model.config.max_position_embeddings)
+    splits: Sequence[str] = ()
+    """None named: all that the data have."""
+    limit: int | None = None
+    max_new_tokens: int = MAX_NEW_TOKENS
+    base_answers: int = BASE_ANSWERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,22 +58,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", required=True, help="hub id or directory of its base")
     parser.add_argument("--base-revision", help="commit, tag or branch of a base on the hub")
     parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
-    parser.add_argument("--split", default="test_unseen")
-    parser.add_argument("--limit", type=int, help="only so many pairs, from the first")
+    parser.add_argument("--out", type=Path, help="where to write (default: the model's directory)")
+    parser.add_argument(
+        "--split",
+        action="append",
+        choices=SPLITS,
+        help="only this one; may be given several times (default: all)",
+    )
+    parser.add_argument("--limit", type=_positive, help="only so many rows of each split")
+    parser.add_argument(
+        "--max-new-tokens", type=_positive, default=MAX_NEW_TOKENS, help="limit of an answer"
+    )
+    parser.add_argument(
+        "--base-answers",
+        type=_positive,
+        default=BASE_ANSWERS,
+        help="questions of each split that the base, and the fine-tuned model without its guard, "
+        "answer: most of these answers run to the limit, and take the longest",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    figures = evaluate(
+    if arguments.out:
+        make_directory(arguments.out)  # now, not after a quarter of an hour
+    found, samples = evaluate(
         arguments.model,
         arguments.base,
         arguments.data,
-        split=arguments.split,
-        limit=arguments.limit,
+        Extent(
+            tuple(dict.fromkeys(arguments.split or ())),
+            arguments.limit,
+            arguments.max_new_tokens,
+            arguments.base_answers,
+        ),
         base_revision=arguments.base_revision,
     )
-    (arguments.model / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
-    print(json.dumps(figures, indent=2))
+    page = publish(arguments.model, arguments.base, found, samples, arguments.out)
+    print(page)
     return 0
 
 
@@ -71,132 +103,106 @@ def evaluate(
     model: Path,
     base: str,
     data: Path,
+    extent: Extent = Extent(),
     *,
-    split: str = "test_unseen",
-    limit: int | None = None,
     base_revision: str | None = None,
-) -> dict[str, Any]:
-    """Return both models' figures on a split.
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return all figures, and twenty samples from the first split.
 
     Raises:
-        TrainingError: a model or the data cannot be read.
+        TrainingError: a model or the data cannot be read or used.
     """
-    pairs = read_pairs(data, "Split", split)[:limit]
-    fine_tuned, untuned = load(str(model), None), load(base, base_revision)
-    pairs = _shared_span(pairs, [fine_tuned, untuned])
-    questions = [pair.question for pair in pairs]
-    guard = fine_tuned.model.generation_config.no_repeat_ngram_size or 0
-    return {
-        "split": split,
-        "pairs": len(pairs),
-        "answer_bytes": sum(len(pair.answer.encode()) for pair in pairs),
-        "base": {"bits_per_byte": bits_per_byte(untuned, pairs, "base")},
-        "fine_tuned": {
-            "bits_per_byte": bits_per_byte(fine_tuned, pairs, "fine-tuned"),
-            "end_rate": end_rate(fine_tuned, questions, guard),
-            "end_rate_unguarded": end_rate(fine_tuned, questions),
-            "no_repeat_ngram_size": guard,
-            "end_rate_max_new_tokens": MAX_NEW_TOKENS,
+    table = read_table(data)
+    fine_tuned, untuned = load_fine_tuned(model), load(base, base_revision)
+    shared = shares_vocabulary(fine_tuned, untuned)
+    if not shared:
+        logger.warning("%s was not fine-tuned from %s: their vocabularies differ", model, base)
+    recipe = training_record(model).get("recipe", {})
+    trained = training_rows(table, recipe.get("finetuning", {}).get("rows", "train"))
+    if not trained.any():
+        raise DataError(f"{data / 'medquad.csv'} has no training rows, which the baselines need")
+    examination = Examination(fine_tuned, untuned, Baselines(table[trained]), extent)
+    fits = [fine_tuned.has_room(text) and untuned.has_room(text) for text in table["QuestionClean"]]
+    splits: dict[str, Any] = {}
+    samples: list[dict[str, Any]] = []
+    for name in extent.splits or present(table):
+        logger.info("%s", name)
+        split = questions(table[fits], name, trained, extent.limit)
+        sheets, shown = examination.take(split, 0 if splits else SAMPLES)
+        splits[name] = figures(split, sheets)
+        samples += [{"split": name} | sample(split.asked[at], at, sheets) for at in shown]
+    record = {
+        "model": model.resolve().name,
+        "base": {"name": base_name(base, model), "revision": base_revision},
+        "shared_vocabulary": shared,
+        "parameters": {
+            "fine_tuned": fine_tuned.model.num_parameters(),
+            "base": untuned.model.num_parameters(),
         },
+        "decoding": {
+            "strategy": "greedy",
+            "dtype": "float32",
+            "max_new_tokens": extent.max_new_tokens,
+            "no_repeat_ngram_size": {
+                "fine_tuned": fine_tuned.no_repeat_ngram_size,
+                "base": untuned.no_repeat_ngram_size,
+            },
+        },
+        "limit_rows": extent.limit,
+        "device": fine_tuned.model.device.type,
+        **provenance(data / "medquad.csv"),
     }
+    return record | {"splits": splits}, samples
 
 
-def load(source: str, revision: str | None) -> Loaded:
-    """Load a model for evaluation, in float32, on the GPU where there is one."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source,
-            revision=revision,
-            dtype=torch.float32,
-            use_safetensors=True,
-            attn_implementation="sdpa",
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Who is examined, and how far."""
+
+    fine_tuned: Loaded
+    base: Loaded
+    baselines: Baselines
+    extent: Extent
+
+    def take(self, split: Questions, samples: int) -> tuple[dict[str, Sheet], list[int]]:
+        """Return every system's work on a split, and the places of so many samples of it.
+
+        The base answers the samples too; only its answers to the questions drawn count.
+        """
+        everything = range(len(split.asked))
+        some = drawn(split.asked, self.extent.base_answers)
+        guard = self.fine_tuned.no_repeat_ngram_size
+        fine_tuned = self._sheet(
+            self.fine_tuned, split, "fine-tuned", everything, everything, guard
         )
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{source}: {str(error).splitlines()[0]}") from error
-    return Loaded(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer)
+        shown = chosen(split.asked, fine_tuned.scores, samples)
+        answered = sorted({*some, *shown})
+        base_guard = self.base.no_repeat_ngram_size
+        sheets = {
+            "base": self._sheet(self.base, split, "base", answered, some, base_guard),
+            "fine_tuned": fine_tuned,
+        }
+        if guard:
+            sheets["unguarded"] = self._sheet(self.fine_tuned, split, "unguarded", some, some, 0)
+        return sheets | self.baselines.sheets(split), shown
+
+    def _sheet(
+        self,
+        loaded: Loaded,
+        split: Questions,
+        label: str,
+        places: Sequence[int],
+        counted: Sequence[int],
+        guard: int,
+    ) -> Sheet:
+        models = (self.fine_tuned, self.base)
+        table = None if label == "unguarded" else predicted(loaded, split.rows, models, label)
+        limit = self.extent.max_new_tokens
+        answers = generated(loaded, split.asked, places, guard, limit, label)
+        return Sheet(answers, self.baselines.scores(split.asked, answers, label), counted, table)
 
 
-def _shared_span(pairs: Sequence[Pair], models: Sequence[Loaded]) -> list[Pair]:
-    """Cut answers beyond a context, so that every model is scored on the same bytes.
-
-    A question that fills a context alone is left out.
-    """
-    for loaded in models:
-        pairs = [
-            pair._replace(answer=_within(pair.answer, loaded, len(prompt)))
-            for pair in pairs
-            for prompt in [encode_prompt(pair.question, loaded.tokenizer)]
-            if len(prompt) < loaded.context_tokens
-        ]
-    if not pairs:
-        raise TrainingError("no question leaves room for an answer")
-    return list(pairs)
-
-
-def _within(answer: str, loaded: Loaded, prompt_tokens: int) -> str:
-    ids = encode_text(answer, loaded.tokenizer)
-    room = loaded.context_tokens - prompt_tokens
-    if len(ids) <= room:
-        return answer
-    return str(loaded.tokenizer.decode(ids[:room])).rstrip("\ufffd")
-
-
-def bits_per_byte(loaded: Loaded, pairs: Sequence[Pair], label: str) -> float:
-    """Return the mean information in the answers, given their questions, in bits per UTF-8 byte."""
-    encoded = [
-        (encode_prompt(pair.question, loaded.tokenizer), encode_text(pair.answer, loaded.tokenizer))
-        for pair in pairs
-    ]
-    encoded.sort(key=lambda ids: len(ids[0]) + len(ids[1]))
-    nats = 0.0
-    with tqdm(total=len(encoded), desc=f"bits per byte, {label}", unit="answer") as progress:
-        for batch in _batches(encoded):
-            nats += _nats(loaded.model, batch)
-            progress.update(len(batch))
-    return nats / math.log(2) / sum(len(pair.answer.encode()) for pair in pairs)
-
-
-def _batches(
-    encoded: Sequence[tuple[list[int], list[int]]],
-) -> "list[list[tuple[list[int], list[int]]]]":
-    """Group pairs, sorted by length, so that no padded batch exceeds the token budget."""
-    batches: list[list[tuple[list[int], list[int]]]] = []
-    for prompt, answer in encoded:
-        length = len(prompt) + len(answer)
-        if not batches or (len(batches[-1]) + 1) * length > _BATCH_TOKENS:
-            batches.append([])
-        batches[-1].append((prompt, answer))
-    return batches
-
-
-@torch.inference_mode()
-def _nats(model: PreTrainedModel, batch: Sequence[tuple[list[int], list[int]]]) -> float:
-    longest = max(len(prompt) + len(answer) for prompt, answer in batch)
-    ids = torch.zeros(len(batch), longest, dtype=torch.long)
-    labels = torch.full_like(ids, IGNORED)
-    mask = torch.zeros_like(ids)
-    for row, (prompt, answer) in enumerate(batch):
-        whole = torch.tensor(prompt + answer)
-        ids[row, : len(whole)] = whole
-        mask[row, : len(whole)] = 1
-        labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
-    logits = model(ids.to(model.device), attention_mask=mask.to(model.device)).logits
-    return float(
-        torch.nn.functional.cross_entropy(
-            logits[:, :-1].float().flatten(0, 1),
-            labels[:, 1:].flatten().to(model.device),
-            reduction="sum",
-        )
-    )
-
-
-def end_rate(loaded: Loaded, questions: Sequence[str], no_repeat_ngram_size: int = 0) -> float:
-    """Return the share of greedy answers that end by `<end>` within 512 new tokens.
-
-    With `no_repeat_ngram_size`, no sequence of so many tokens comes twice in an answer.
-    """
-    end: Any = loaded.tokenizer.eos_token_id
-    prompts = [encode_prompt(question, loaded.tokenizer) for question in questions]
-    answers = greedy_answers(loaded.model, prompts, end, MAX_NEW_TOKENS, no_repeat_ngram_size)
-    return float(sum(answer[-1] == end for answer in answers) / len(answers))
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)

@@ -26,22 +26,35 @@ class Pair(NamedTuple):
     answer: str
 
 
+def read_rows(data: Path, needed: Iterable[str] = _NEEDED) -> pd.DataFrame:
+    """Return `data/medquad.csv`, all text.
+
+    Raises:
+        DataError: the table is missing, or not what `prepare` writes; names the columns.
+    """
+    path = data / "medquad.csv"
+    if not path.is_file():
+        raise DataError(f"{path} is missing; `python -m training prepare --out {data}` writes it")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+        raise DataError(f"{path}: not a readable CSV: {error}; prepare it again") from error
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}; prepare it again")
+    return table
+
+
 def read_pairs(data: Path, column: str, value: str) -> list[Pair]:
     """Return the pairs of `data/medquad.csv` whose `column` (`Split`, `SeedRow`) is `value`.
 
     Raises:
         DataError: the table is missing, not what `prepare` writes, or has no such rows.
     """
-    path = data / "medquad.csv"
-    if not path.is_file():
-        raise DataError(f"{path} is missing; `python -m training prepare --out {data}` writes it")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = [name for name in _NEEDED if name not in table.columns]
-    if missing:
-        raise DataError(f"{path} lacks the columns {', '.join(missing)}; prepare it again")
+    table = read_rows(data)
     rows = table[table[column] == value]
     if rows.empty:
-        raise DataError(f"{path} has no rows with {column} {value!r}")
+        raise DataError(f"{data / 'medquad.csv'} has no rows with {column} {value!r}")
     return [Pair(*pair) for pair in zip(rows["QuestionClean"], rows["AnswerClean"], strict=True)]
 
 

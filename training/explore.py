@@ -19,10 +19,11 @@ import pandas as pd
 
 from training.data_sections import data_sections
 from training.errors import DataError
-from training.exploration_page import Section, page
 from training.medquad import SEED_COLUMNS
+from training.page import Section, page
 from training.seed_sections import seed_sections
 from training.seed_treatment import PAIR, seed_rows
+from training.whole_files import write_whole
 
 NEEDED = {
     "seed.csv": SEED_COLUMNS,
@@ -114,20 +115,9 @@ def _read(data: Path, name: str) -> pd.DataFrame:
 def _write_all(found: list[Section], html: str, out: Path) -> None:
     for section in found:
         for plot in section.plots:
-            _write(out / "plots" / f"{plot.name}.png", plot.png)
-            _write(out / "plots" / f"{plot.name}.svg", plot.svg.encode())
+            write_whole(out / "plots" / f"{plot.name}.png", plot.png)
+            write_whole(out / "plots" / f"{plot.name}.svg", plot.svg.encode())
         for table in section.tables:
             text = table.rows.to_csv(index=False, lineterminator="\n")
-            _write(out / "tables" / f"{table.name}.csv", text.encode())
-    _write(out / "exploration.html", html.encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that takes its name only when it is whole."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} could not be written: {error}") from error
+            write_whole(out / "tables" / f"{table.name}.csv", text.encode())
+    write_whole(out / "exploration.html", html.encode())

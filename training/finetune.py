@@ -30,8 +30,9 @@ from training import processes
 from training import recipe as recipes
 from training.arguments import training_arguments
 from training.base_model import load_base
+from training.card import fine_tuned_card
 from training.checkpoints import checkpoints_of, last_checkpoint
-from training.curves import CURVES, learning_curves
+from training.curves import CURVES, curves_png
 from training.examples import IGNORED, examples, read_pairs
 from training.finite import FiniteTrainer
 from training.interruption import Interruption
@@ -238,6 +239,7 @@ def _save(
         getattr(torch, recipe.saved_dtype),
         {
             "training.json": json.dumps(record, indent=1) + "\n",
-            CURVES: learning_curves(record["log"], f"{out.name}, recipe {recipe.name}"),
+            CURVES: curves_png(f"{out.name}, recipe {recipe.name}", record["log"]),
+            "README.md": fine_tuned_card(out.resolve().name, record),
         },
     )

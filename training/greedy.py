@@ -1,60 +1,60 @@
-"""Greedy answers to many prompts at once, by transformers' continuous batching.
+"""Greedy answers to many prompts at once: batches by length, whose rows leave when they end.
 
-Knows nothing about questions or scores. Upstream drops the guard against repetition there, since
-its processors see no earlier tokens: ours is put where it lets processors in.
+Knows nothing about questions or scores. Each answer is the one that the model gives alone, as
+long as its arithmetic keeps its precision: a batch rounds differently in the last bit.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import (
-    ContinuousBatchingConfig,
-    GenerationConfig,
-    LogitsProcessorList,
-    NoRepeatNGramLogitsProcessor,
-)
-from transformers.generation.continuous_batching.cb_logits_processors import (
-    ContinuousBatchingLogitsProcessor,
-    ContinuousBatchingLogitsProcessorList,
-)
-from transformers.generation.continuous_batching.requests import FutureRequestState
+from transformers import Cache
+from transformers.cache_utils import DynamicLayer
 
-from training.errors import TrainingError
-
-_PAGE_TOKENS = 256
-_CONCURRENT = 64
+_BATCH = 128
+_NO_TOKEN = -1
+_LEAVING_SHARE = 0.1  # of the rows, before it pays to copy the others together
 
 
-class _Guard(ContinuousBatchingLogitsProcessor):
-    """No sequence of `size` tokens comes twice in an answer (Paulus et al. 2017)."""
+class _Layer(DynamicLayer):
+    """A layer's keys and values with room for the whole answer.
 
-    def __init__(self, size: int) -> None:
-        self.supported_kwargs = {}
-        self.ignored_kwargs = ()
-        self._guard = NoRepeatNGramLogitsProcessor(size)
-        self._answers: list[list[int]] = []
+    Upstream's concatenates at every token, which copies all earlier ones: on a CPU that takes
+    longer than the model.
+    """
 
-    def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
-        """Fill upstream's argument row, which carries nothing for us."""
-        int32_tensor.zero_()
+    def __init__(self, room_tokens: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._room_tokens = room_tokens
+        self._tokens = 0
 
-    def prepare_tensor_args(
-        self, requests_with_new_token: list[FutureRequestState]
-    ) -> torch.Tensor:
-        """Remember whose rows come next."""
-        self._answers = [request.state.generated_tokens for request in requests_with_new_token]
-        return torch.zeros(len(self._answers), dtype=torch.int32)
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Make room for states like these: [rows, heads, tokens, width of a head]."""
+        self.dtype, self.device = key_states.dtype, key_states.device
+        shape = (*key_states.shape[:2], self._room_tokens, key_states.shape[3])
+        self._all_keys = key_states.new_empty(shape)
+        self._all_values = value_states.new_empty(shape)
+        self.is_initialized = True
 
-    def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
-        """Ban what would repeat, in each row of `scores`, shape [requests, vocabulary]."""
-        del tensor_arg
-        for row, answer in enumerate(self._answers):
-            history: Any = torch.tensor([answer])
-            scores[row : row + 1] = self._guard(history, scores[row : row + 1])
-        return scores
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append new tokens' states; return those of all tokens."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        before, self._tokens = self._tokens, self._tokens + key_states.shape[2]
+        self._all_keys[:, :, before : self._tokens] = key_states
+        self._all_values[:, :, before : self._tokens] = value_states
+        return self._all_keys[:, :, : self._tokens], self._all_values[:, :, : self._tokens]
+
+    def get_seq_length(self) -> int:
+        """Return how many tokens there are states of."""
+        return self._tokens
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep some rows."""
+        self._all_keys, self._all_values = self._all_keys[indices], self._all_values[indices]
 
 
 def greedy_answers(
@@ -63,45 +63,107 @@ def greedy_answers(
     end_id: int,
     max_new_tokens: int,
     no_repeat_ngram_size: int = 0,
+    label: str = "",
 ) -> list[list[int]]:
     """Return each prompt's greedy answer as token ids, the end token included where it ends.
 
-    Raises:
-        TrainingError: generation stopped before every prompt had its answer.
-
+    With `no_repeat_ngram_size`, no sequence of so many tokens comes twice in an answer unless it
+    stands in the prompt, as the service decodes it. An answer also stops where it fills the model's
+    context.
     """
+    by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    answers: dict[int, list[int]] = {}
+    with tqdm(total=len(prompts), desc=f"answers, {label}", unit="answer") as progress:
+        for start in range(0, len(prompts), _BATCH):
+            batch = by_length[start : start + _BATCH]
+            texts = [prompts[index] for index in batch]
+            for row, answer in _ended(model, texts, end_id, max_new_tokens, no_repeat_ngram_size):
+                answers[batch[row]] = answer
+                progress.update()
+    return [answers[index] for index in range(len(prompts))]
+
+
+@torch.inference_mode()
+def _ended(
+    model: Any, prompts: Sequence[list[int]], end_id: int, max_new_tokens: int, guard: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield one batch's rows with their answers, as they end."""
     context_tokens = int(model.config.max_position_embeddings)
-    pages = math.ceil(context_tokens / _PAGE_TOKENS)
-    manager = model.init_continuous_batching(
-        generation_config=GenerationConfig(
-            do_sample=False, eos_token_id=end_id, pad_token_id=end_id
-        ),
-        continuous_batching_config=ContinuousBatchingConfig(
-            page_size=_PAGE_TOKENS,
-            num_blocks=_CONCURRENT * pages + 1,
-            safety_margin=0.0,
-            max_batch_tokens=1024,
-            max_requests_per_batch=_CONCURRENT,
-            allow_block_sharing=False,
-        ),
+    inputs, mask = (padded.to(model.device) for padded in _left_padded(prompts))
+    asked = inputs.masked_fill(mask == 0, _NO_TOKEN)
+    limits = [min(max_new_tokens, context_tokens - len(prompt)) for prompt in prompts]
+    room = torch.tensor(limits, device=model.device)
+    rows = torch.arange(len(prompts), device=model.device)
+    done = torch.zeros_like(rows, dtype=torch.bool)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    answers = inputs[:, :0]
+    room_tokens = inputs.shape[1] + max(limits)
+    cache = Cache(layers=[_Layer(room_tokens) for _ in range(model.config.num_hidden_layers)])
+    while True:
+        logits = model(
+            inputs,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        if guard:
+            ban_repeats(logits, asked, answers, guard)
+        inputs = logits.argmax(dim=-1, keepdim=True)
+        answers = torch.cat([answers, inputs], dim=1)
+        ends = ~done & ((inputs[:, 0] == end_id) | (room <= answers.shape[1]))
+        for row in ends.nonzero().flatten().tolist():
+            yield int(rows[row]), answers[row].tolist()
+        done |= ends
+        if done.all():
+            return
+        if done.sum() >= _LEAVING_SHARE * len(done):
+            left = (~done).nonzero().flatten()
+            cache.batch_select_indices(left)
+            rows, done, room, asked, inputs, answers, mask, positions = (
+                held[left] for held in (rows, done, room, asked, inputs, answers, mask, positions)
+            )
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        # Rows that are done but have not left must not run out of positions.
+        positions = (positions[:, -1:] + 1).clamp(max=context_tokens - 1)
+
+
+def ban_repeats(
+    logits: torch.Tensor, prompts: torch.Tensor, answers: torch.Tensor, size: int
+) -> None:
+    """Set to -inf what would make the last `size` tokens of an answer stand in it twice.
+
+    What stands in the prompt may: an answer may name its subject as often as it likes.
+
+    Args:
+        logits: scores of the next token, shape [rows, vocabulary], changed in place.
+        prompts: tokens of the prompts, shape [rows, prompt tokens], -1 where there is none.
+        answers: tokens so far, shape [rows, tokens].
+        size: of the sequences (Paulus et al. 2017), at least 1.
+
+    But for that as transformers' NoRepeatNGramLogitsProcessor, whose Python loops over rows and
+    tokens take longer than the model.
+    """
+    if answers.shape[1] < size:
+        return
+    grams = answers.unfold(1, size, 1)  # [rows, grams, size]
+    begin_like_the_end = (grams[..., :-1] == answers[:, None, answers.shape[1] - size + 1 :]).all(
+        -1
     )
-    if no_repeat_ngram_size:
-        guard = LogitsProcessorList([_Guard(no_repeat_ngram_size)])
-        manager.logit_processor = ContinuousBatchingLogitsProcessorList(guard)
-        manager.logit_processor.tensors_required = 1
-    room = context_tokens - max(map(len, prompts))
-    manager.start()
-    try:
-        names = manager.add_requests(list(prompts), max_new_tokens=min(max_new_tokens, room))
-        answers: dict[str, list[int]] = {}
-        with tqdm(total=len(prompts), desc="greedy answers", unit="answer") as progress:
-            while len(answers) < len(prompts):
-                result = manager.get_result(timeout=1)
-                if result is None and not manager.is_running():
-                    raise TrainingError("generation stopped before every prompt had its answer")
-                if result is not None:
-                    answers[result.request_id] = result.generated_tokens
-                    progress.update()
-    finally:
-        manager.stop(block=True, timeout=10)
-    return [answers[name] for name in names]
+    found, place = begin_like_the_end.nonzero(as_tuple=True)
+    repeated = grams[found, place]
+    if prompts.shape[1] >= size:
+        asked = (prompts.unfold(1, size, 1)[found] == repeated[:, None]).all(-1).any(-1)
+        found, repeated = found[~asked], repeated[~asked]
+    logits[found, repeated[:, -1]] = -torch.inf
+
+
+def _left_padded(prompts: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and attention mask, shape [rows, tokens], every prompt at the right."""
+    longest = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    return ids, mask

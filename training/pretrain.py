@@ -1,15 +1,18 @@
 """General English → the demo base: a small GPT-2 and its tokenizer, pre-trained from nothing."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase
 
 from training.arguments import training_arguments
+from training.card import base_card
 from training.checkpoints import newest_checkpoint
 from training.corpus import Blocks, documents, token_ids, train_tokenizer
-from training.curves import CURVES, learning_curves
+from training.curves import CURVES, curves_png
 from training.errors import TrainingError
 from training.finite import FiniteTrainer
 from training.memory import keep_freed_memory
@@ -21,10 +24,13 @@ from training.saving import check_replaceable, save_model
 _CHECKPOINT_STEPS = 250
 
 
-def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, float]:
+def pretrain(
+    recipe: Recipe, corpus: Path, sources: Sequence[dict[str, Any]], out: Path, work: Path
+) -> dict[str, float]:
     """Pre-train the recipe's base on `corpus` and save it to `out`; return its figures.
 
-    `work` keeps checkpoints: an interrupted run goes on from the last one.
+    `sources` are the corpus's repositories with their commits, for the card. `work` keeps
+    checkpoints: an interrupted run goes on from the last one.
 
     Raises:
         TrainingError: the recipe has no pre-training section.
@@ -65,6 +71,7 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
     figures: dict[str, float] = trainer.evaluate()
     record = {
         "recipe": recipe.model_dump(),
+        "parameters": model.num_parameters(),
         "heldout": figures,
         **origin,
         "log": trainer.state.log_history,
@@ -76,7 +83,8 @@ def pretrain(recipe: Recipe, corpus: Path, out: Path, work: Path) -> dict[str, f
         getattr(torch, recipe.saved_dtype),
         {
             "training.json": json.dumps(record, indent=1) + "\n",
-            CURVES: learning_curves(trainer.state.log_history, f"{out.name}, recipe {recipe.name}"),
+            "README.md": base_card(out.resolve().name, record, sources),
+            CURVES: curves_png(f"{out.name}, recipe {recipe.name}", trainer.state.log_history),
         },
     )
     return figures

@@ -58,7 +58,10 @@ def render(question: str, answer: str) -> str:
 
 def encode_text(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return a text's token ids; markers that it spells are plain text."""
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    # Not verbose: a text beyond the context is cut by those who know it, without a warning.
+    ids: list[int] = tokenizer.encode(
+        text, add_special_tokens=False, split_special_tokens=True, verbose=False
+    )
     return ids
 
 

@@ -58,7 +58,7 @@ class Finetuning(_Section):
         0,
         ge=0,
         description="Saved as the model's own default: no sequence of so many tokens comes twice "
-        "in an answer; 0 lets it repeat itself.",
+        "in an answer, unless it stands in the question; 0 lets it repeat itself.",
     )
     epochs: float = Field(gt=0)
     max_tokens: int = Field(ge=8)

@@ -6,7 +6,7 @@ Every number in a sentence is computed from the tables.
 import pandas as pd
 
 from training import plots, seed_treatment
-from training.exploration_page import Section, Table, drawn
+from training.page import Section, Table, drawn
 from training.plots import BLUE, ORANGE, RED
 from training.seed_treatment import Treatment
 from training.splits import top_foci

@@ -80,10 +80,15 @@ def test_matrices_are_packed_where_that_is_faster(
 def test_an_emulated_format_is_not_even_tried(
     base: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried = []
+    tried: list[torch.dtype] = []
+
+    def trial(model: PreTrainedModel) -> float:
+        tried.append(model.dtype)
+        return 1.0
+
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
     monkeypatch.setattr(devices, "_TRIAL_PARAMETERS", 0)
-    monkeypatch.setattr(devices, "_trial", lambda model: tried.append(model.dtype) or 1.0)
+    monkeypatch.setattr(devices, "_trial", trial)
     assert fitted(base.model, None).dtype == torch.float32
     assert set(tried) == {torch.float32}
 

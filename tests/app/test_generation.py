@@ -149,9 +149,9 @@ def _steps_to_first_token(engine: BatchingEngine, monkeypatch: pytest.MonkeyPatc
     deliver = router.deliver_batch
     arrived: dict[str, int] = {}
 
-    def adding(*arguments: Any, request_id: str, **named: Any) -> Any:
-        arrived[request_id] = manager.current_batch
-        return add(*arguments, request_id=request_id, **named)
+    def adding(*arguments: Any, **named: Any) -> Any:
+        arrived[named["request_id"]] = manager.current_batch
+        return add(*arguments, **named)
 
     def delivering(outputs: list[Any]) -> None:
         steps.extend(

@@ -21,15 +21,29 @@ PAIRS = {
 }
 
 
+COLUMNS = [
+    "QuestionClean",
+    "AnswerClean",
+    "QuestionType",
+    "Source",
+    "Keep",
+    "GroupId",
+    "Split",
+    "SeedRow",
+]
+
+
 def write_table(directory: Path, splits: dict[str, dict[str, str]]) -> Path:
-    """Write `medquad.csv` with the columns that training reads."""
+    """Write `medquad.csv` with the columns that training reads; every question is a topic."""
     directory.mkdir(exist_ok=True)
     with (directory / "medquad.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["QuestionClean", "AnswerClean", "Split", "SeedRow"])
+        writer.writerow(COLUMNS)
         for split, pairs in splits.items():
             seed_row = {"train": "train", "valid_seen": "valid"}.get(split, "")
-            writer.writerows([*pair, split, seed_row] for pair in pairs.items())
+            for question, answer in pairs.items():
+                kind = "treatment" if "treated" in question else "information"
+                writer.writerow([question, answer, kind, "NIH", "1", question, split, seed_row])
     return directory
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib.image
 import pytest
 
-from training.curves import learning_curves
+from training.curves import curves_png
 
 LOG: list[dict[str, Any]] = [
     {"step": 10, "loss": 3.0},
@@ -19,7 +19,7 @@ LOG: list[dict[str, Any]] = [
 
 
 def _pixels(log: list[dict[str, Any]]) -> Any:
-    return matplotlib.image.imread(io.BytesIO(learning_curves(log, "model")), format="png")
+    return matplotlib.image.imread(io.BytesIO(curves_png("model", log)), format="png")
 
 
 @pytest.mark.parametrize("log", [LOG, LOG[:2], []], ids=["whole", "no validation", "nothing"])
@@ -34,4 +34,4 @@ def test_both_curves_show_and_the_same_log_gives_the_same_file() -> None:
     for part in ("loss", "eval_loss"):
         without = _pixels([entry for entry in LOG if part not in entry])
         assert not (whole == without).all()
-    assert learning_curves(LOG, "model") == learning_curves(LOG, "model")
+    assert curves_png("model", LOG) == curves_png("model", LOG)

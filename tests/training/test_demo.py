@@ -66,9 +66,9 @@ def test_one_command_makes_the_pair(
     command = ["demo", "--recipe", str(recipe), "--corpus", str(corpus), "--data", str(data)]
 
     assert main([*command, "--out", str(out)]) == 0
-    # The Trainer's log lines come first; the figures are the object that ends the output.
-    printed = json.loads("{\n" + capsys.readouterr().out.rpartition("\n{\n")[2])
-    assert json.loads((out / "fine-tuned" / "metrics.json").read_text()) == printed
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "fine-tuned" / "report.html")
+    figures = json.loads((out / "fine-tuned" / "metrics.json").read_text())
+    measured = figures["splits"]["test_unseen"]["systems"]["base"]["bits_per_byte"]["value"]
     device = best_device("cpu")
     for name in ("base", "fine-tuned"):
         checkpoint = load(Source(str(out / name)), device, torch.float32)
@@ -76,7 +76,9 @@ def test_one_command_makes_the_pair(
         assert "CC BY 4.0" in card
         assert json.loads((out / name / "training.json").read_text())["recipe"]["name"] == "tiny"
     assert prompt_format(checkpoint).stop == "<end>"
-    assert "github.com/ada/tales at 0123456789ab" in (out / "base" / "README.md").read_text()
+    base_card = (out / "base" / "README.md").read_text()
+    assert "github.com/ada/tales at 0123456789ab" in base_card
+    assert f"{measured:.3f}" in base_card
     weights = out / "fine-tuned" / "model.safetensors"
     before = weights.stat().st_mtime_ns
     assert main([*command, "--out", str(out)]) == 0  # what is there is not made again

@@ -95,10 +95,14 @@ def test_the_directory_is_all_that_a_server_needs(taught: Path) -> None:
         assert ids["pad_token_id"] == tokenizer.convert_tokens_to_ids(PAD)
     assert not {key for key in config if "attn_implementation" in key}
     assert {file.suffix for file in taught.iterdir()} == {
-        ".json", ".jinja", ".safetensors", ".png",
+        ".json", ".jinja", ".safetensors", ".png", ".md",
     }  # fmt: skip
     record = json.loads((taught / "training.json").read_text())
     assert record["data"]["sha256"]
+    assert record["base"] == "../base"  # and not where it lies on this machine
+    card = (taught / "README.md").read_text()
+    assert "# medqa: model" in card
+    assert "2 pairs of its `train` split" in card
     assert not checkpoints_of(taught).exists()
 
 

@@ -32,7 +32,7 @@ def test_an_unknown_recipe_is_told_in_one_line() -> None:
     [
         ([], "the following arguments are required: COMMAND"),
         (["unlearn"], "invalid choice: 'unlearn'"),
-        (["evaluate", "--limit", "ten"], "argument --limit: invalid int value: 'ten'"),
+        (["evaluate", "--limit", "ten"], "argument --limit: 'ten' is not a positive whole number"),
         (["finetune", "--epochs", "many"], "argument --epochs: invalid float value: 'many'"),
     ],
 )

@@ -34,11 +34,11 @@ def test_a_killed_run_resumes_to_the_same_weights(
     with monkeypatch.context() as patched:
         patched.setattr(FiniteTrainer, "training_step", killed)
         with pytest.raises(KeyboardInterrupt):
-            pretrain(recipe, corpus, tmp_path / "stopped", tmp_path / "work")
+            pretrain(recipe, corpus, [], tmp_path / "stopped", tmp_path / "work")
     assert not (tmp_path / "stopped").exists()
     assert (tmp_path / "work" / "checkpoint-2").is_dir()
-    resumed = pretrain(recipe, corpus, tmp_path / "stopped", tmp_path / "work")
-    whole = pretrain(recipe, corpus, tmp_path / "whole", tmp_path / "other")
+    resumed = pretrain(recipe, corpus, [], tmp_path / "stopped", tmp_path / "work")
+    whole = pretrain(recipe, corpus, [], tmp_path / "whole", tmp_path / "other")
     assert resumed["eval_loss"] == whole["eval_loss"]
     expected = weights(tmp_path / "whole")
     for name, value in weights(tmp_path / "stopped").items():

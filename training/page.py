@@ -1,4 +1,4 @@
-"""Sections of words, figures and tables become one HTML page that needs no other file.
+"""Sections of words, figures, tables and samples become one HTML page that needs no other file.
 
 Knows nothing about MedQuAD. Every text is escaped; only the SVG, which `training.plots` drew, is
 put in as it is. Figures take their colours from the page, light or dark.
@@ -6,16 +6,15 @@ put in as it is. Figures take their colours from the page, light or dark.
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from training.plots import inline, render
+from training.templates import fill
 
-_TEMPLATE = "exploration.html.jinja"
+_TEMPLATE = "page.html.jinja"
 
 
 class Plot(NamedTuple):
@@ -41,6 +40,23 @@ class Table(NamedTuple):
     folded: bool = False
 
 
+class Column(NamedTuple):
+    """One text of a sample: whose it is, a note on it, and the text."""
+
+    title: str
+    note: str
+    text: str
+
+
+class Sample(NamedTuple):
+    """Texts to read side by side; `more` further ones of the first kind are not shown."""
+
+    title: str
+    note: str
+    columns: Sequence[Column]
+    more: int = 0
+
+
 class Section(NamedTuple):
     """A heading with what stands below it."""
 
@@ -49,21 +65,18 @@ class Section(NamedTuple):
     text: str
     plots: Sequence[Plot]
     tables: Sequence[Table]
+    samples: Sequence[Sample] = ()
 
 
 def page(title: str, lead: str, sections: Sequence[Section], origin: str) -> str:
     """Return the page's HTML; `origin` says at its foot what it was made from."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(inline=inline, cell=cell, is_number=is_number)
-    return environment.get_template(_TEMPLATE).render(
-        title=title, lead=lead, sections=sections, origin=origin
+    return fill(
+        _TEMPLATE,
+        {"inline": inline, "cell": cell, "is_number": is_number},
+        title=title,
+        lead=lead,
+        sections=sections,
+        origin=origin,
     )
 
 
