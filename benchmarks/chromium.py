@@ -1,4 +1,4 @@
-"""A real Chromium: Debian's package, driven by Playwright; what the page's tests and measures use."""
+"""A real Chromium for the page's tests and measures: Debian's package, driven by Playwright."""
 
 import os
 import shutil

@@ -3,7 +3,7 @@
 import { ConnectionLost, ServiceError } from "./client.js";
 
 /** Longer waits are left to whoever asks. */
-export const MAX_WAIT_SECONDS = 120;
+const MAX_WAIT_SECONDS = 120;
 
 /** @typedef {import("./client.js").Watching} Watching */
 
@@ -16,18 +16,22 @@ export const MAX_WAIT_SECONDS = 120;
  * @returns {Promise<import("./client.js").Comparison>}
  */
 export async function ask(service, question, options, busy) {
-  const { signal, onToken, onSide } = options;
   let begun = false;
-  /** @template T @param {((event: T) => void) | undefined} handle */
-  const noting = (handle) => (/** @type {T} */ event) => {
-    begun = true;
-    if (!signal.aborted) handle?.(event);
+  /** @type {Watching} */
+  const watching = {
+    onToken(token) {
+      begun = true;
+      options.onToken?.(token);
+    },
+    onSide(done) {
+      begun = true;
+      options.onSide?.(done);
+    },
   };
-  const noticed = { ...options, onToken: noting(onToken), onSide: noting(onSide) };
   while (true) {
-    await service.whenReady(signal);
+    await service.whenReady(options.signal);
     try {
-      return await service.client.compare(question, noticed);
+      return await service.client.compare(question, { ...options, ...watching });
     } catch (error) {
       if (begun || !(await mayPass(service, error, busy))) throw error;
     }
@@ -41,17 +45,14 @@ export async function ask(service, question, options, busy) {
  * @param {(error: ServiceError) => Promise<void>} busy
  */
 async function mayPass(service, error, busy) {
-  if (error instanceof ConnectionLost || (error instanceof ServiceError && error.status === 503)) {
+  const status = error instanceof ServiceError ? error.status : null;
+  if (error instanceof ConnectionLost || status === 401 || status === 503) {
     await service.check();
     return service.state !== "ready";
   }
-  if (!(error instanceof ServiceError)) return false;
-  if (error.status === 401) {
-    service.refuse(error.message);
-    return true;
-  }
+  if (!(error instanceof ServiceError) || status !== 429) return false;
   const seconds = error.retryAfterSeconds;
-  if (error.status !== 429 || seconds === null || seconds > MAX_WAIT_SECONDS) return false;
+  if (seconds === null || seconds > MAX_WAIT_SECONDS) return false;
   await busy(error);
   return true;
 }

@@ -5,44 +5,40 @@ import { find, make } from "./dom.js";
 /** @typedef {import("./client.js").Decoding & {reference?: string}} Options */
 /** @typedef {{question: string, options: Options}} Asked */
 
-/** @type {({name: string, label: string, help: string} & Partial<HTMLInputElement>)[]} */
+/** @type {[name: string, label: string, help: string, more: Partial<HTMLInputElement>][]} */
 const SETTINGS = [
-  {
-    name: "max_new_tokens",
-    label: "Longest answer",
-    help: "In tokens. A token is about three quarters of a word.",
-    min: "1",
-  },
-  {
-    name: "temperature",
-    label: "Randomness",
-    help: "Temperature, 0 to 2. Above 0, unlikelier words get a chance.",
-    max: "2",
-    step: "any",
-    placeholder: "0",
-  },
-  {
-    name: "top_p",
-    label: "Keep the likeliest share",
-    help: "Top-p, up to 1. With randomness, draws only from words that hold this share.",
-    max: "1",
-    step: "any",
-    placeholder: "1",
-  },
-  {
-    name: "top_k",
-    label: "Keep the likeliest few",
-    help: "Top-k. With randomness, draws only from this many words.",
-    placeholder: "all",
-  },
-  {
-    name: "no_repeat_ngram_size",
-    label: "Never repeat a run of",
-    help: "In tokens. 0 lets both models go in circles.",
-    placeholder: "each model’s own",
-  },
+  [
+    "max_new_tokens",
+    "Longest answer",
+    "In tokens. A token is about three quarters of a word.",
+    { min: "1" },
+  ],
+  [
+    "temperature",
+    "Randomness",
+    "Temperature, 0 to 2. Above 0, unlikelier words get a chance.",
+    { max: "2", step: "any", placeholder: "0" },
+  ],
+  [
+    "top_p",
+    "Keep the likeliest share",
+    "Top-p, up to 1. With randomness, draws only from words that hold this share.",
+    { max: "1", step: "any", placeholder: "1" },
+  ],
+  [
+    "top_k",
+    "Keep the likeliest few",
+    "Top-k. With randomness, draws only from this many words.",
+    { placeholder: "all" },
+  ],
+  [
+    "no_repeat_ngram_size",
+    "Never repeat a run of",
+    "In tokens. 0 lets both models go in circles.",
+    { placeholder: "each model’s own" },
+  ],
 ];
-export const NUMBERS = SETTINGS.map(({ name }) => name);
+export const NUMBERS = SETTINGS.map(([name]) => name);
 
 /** One for each type of question in MedQuAD that people ask often. */
 const EXAMPLES = {
@@ -146,7 +142,7 @@ export function install(send, stop) {
 }
 
 /** @param {(typeof SETTINGS)[number]} setting */
-function setting({ name, label, help, ...more }) {
+function setting([name, label, help, more]) {
   const number = make("input", { id: name, name, type: "number", min: "0", ...more });
   number.setAttribute("aria-describedby", `${name}-help ${name}-error`);
   const error = make("p", { className: "error", id: `${name}-error` });

@@ -7,6 +7,8 @@ import { find, make } from "./dom.js";
 const STORED = "medqa.history";
 const MOST = 30;
 
+/** @type {(entry: Entry) => void} */
+let show;
 const section = find("#history");
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -29,14 +31,13 @@ function store(entries) {
   }
 }
 
-/** @param {Entry} entry @param {(entry: Entry) => void} show */
-export function remember(entry, show) {
+/** @param {Entry} entry */
+export function remember(entry) {
   store([entry, ...load()].slice(0, MOST));
-  list(show);
+  list();
 }
 
-/** List what there is. @param {(entry: Entry) => void} show */
-export function list(show) {
+function list() {
   const entries = load();
   section.hidden = !entries.length;
   const items = entries.map((entry) => {
@@ -48,12 +49,13 @@ export function list(show) {
   find("ol", section).replaceChildren(...items);
 }
 
-/** @param {(entry: Entry) => void} show */
-export function install(show) {
+/** List what there is. @param {(entry: Entry) => void} again shows an entry */
+export function install(again) {
+  show = again;
   find("#forget").addEventListener("click", () => {
     store([]);
-    list(show);
+    list();
     find("#question").focus();
   });
-  list(show);
+  list();
 }

@@ -45,7 +45,7 @@ function begin(asked) {
   find(".asked").hidden = false;
   find("#asked").textContent = asked.question;
   find("#summary").hidden = true;
-  showScores(find("#scores"), {});
+  find("#scores").hidden = true;
   for (const model of MODELS) sides[model].begin();
   const result = find("#result");
   // On a phone the columns may be out of sight.
@@ -62,9 +62,9 @@ async function send() {
   form.showRunning(true);
   if (service.state === "ready") announce("Both models are answering.");
   try {
-    const result = await ask(service, asked.question, { ...asked.options, ...watching(signal) }, busy);
+    const result = await ask(service, asked.question, { ...asked.options, ...watching, signal }, busy);
     complete(result);
-    past.remember({ ...asked, at: Date.now(), result }, showAgain);
+    past.remember({ ...asked, at: Date.now(), result });
     announce(`Both models are done. ${find("#summary").textContent}`);
   } catch (error) {
     if (!signal.aborted) fail(error);
@@ -73,22 +73,11 @@ async function send() {
   }
 }
 
-/** @param {AbortSignal} signal */
-function watching(signal) {
-  /** @type {Record<string, import("./client.js").Side>} */
-  const done = {};
-  return {
-    signal,
-    /** @param {{model: ModelName, text: string}} token */
-    onToken: ({ model, text }) => sides[model].append(text),
-    /** @param {{model: ModelName, side: import("./client.js").Side}} finished */
-    onSide: ({ model, side }) => {
-      sides[model].finish(side);
-      done[FIELDS[model]] = side;
-      showScores(find("#scores"), done);
-    },
-  };
-}
+/** @type {import("./client.js").Watching} */
+const watching = {
+  onToken: ({ model, text }) => sides[model].append(text),
+  onSide: ({ model, side }) => sides[model].finish(side),
+};
 
 /** Show a whole comparison. @param {import("./client.js").Comparison} result */
 function complete(result) {

@@ -34,12 +34,11 @@ const MEASURES = [
 /**
  * Show the scores of a comparison, or nothing where no reference was given.
  * @param {HTMLElement} place
- * @param {{fine_tuned?: import("./client.js").Side, base?: import("./client.js").Side}} sides
+ * @param {import("./client.js").Comparison} comparison
  */
 export function showScores(place, { fine_tuned, base }) {
-  const scores = [fine_tuned, base].map((side) => side && answered(side) && side.scores);
+  const scores = [fine_tuned, base].map((side) => answered(side) && side.scores);
   place.hidden = !scores.some(Boolean);
-  if (place.hidden) return place.replaceChildren();
   const head = ["Measure", "Fine-tuned", "Base"].map((name) => make("th", { scope: "col" }, name));
   place.replaceChildren(
     make(

@@ -48,21 +48,13 @@ export class Service extends EventTarget {
     try {
       const step = await this.client.step();
       if (step !== "ready") return { state: /** @type {State} */ (step) };
-      if (this.state !== "ready") this.info = await this.client.info();
+      this.info = await this.client.info(); // which needs the key, where there is one
       return { state: "ready" };
     } catch (error) {
       if (!(error instanceof ServiceError)) return { state: "offline" };
       if (error.status === 401) return { state: "key", detail: error.message };
       return error.status === 503 ? { state: "connecting" } : { state: "ready" };
     }
-  }
-
-  /** The key was refused: it is unknown, or no longer known. @param {string} detail */
-  refuse(detail) {
-    clearTimeout(this.timer);
-    this.state = "key";
-    this.detail = detail;
-    this.dispatchEvent(new Event("change"));
   }
 
   /**
