@@ -3,9 +3,15 @@
 import argparse
 import sys
 
-from benchmarks import engine, overload, serving
+from benchmarks import engine, overload, page, screenshots, serving
 
-BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload}
+BENCHMARKS = {
+    "engine": engine,
+    "serving": serving,
+    "overload": overload,
+    "page": page,
+    "screenshots": screenshots,
+}
 
 
 def main() -> int:

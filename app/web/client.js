@@ -2,23 +2,17 @@
  * The service's API for front ends: questions in, answers as they are written, failures as errors.
  *
  * Knows nothing about the page; import it as it is, from the service or from a copy.
- *
- *     const client = new Client("http://127.0.0.1:8000/");
- *     const both = await client.compare("Is hemophilia inherited?", {
- *       onToken: ({ model, text }) => console.log(model, text),
- *     });
  */
 
 /** @typedef {"fine-tuned" | "base"} ModelName */
 
 /**
- * How to decode; what is left out takes the service's default, which is greedy.
- * @typedef {object} Decoding
+ * @typedef {object} Decoding What is left out takes the default, which is greedy.
  * @property {number} [max_new_tokens]
- * @property {number} [temperature] 0 to 2; 0 is greedy
+ * @property {number} [temperature] 0 to 2
  * @property {number} [top_p] above 0, up to 1
  * @property {number} [top_k] 0 for all
- * @property {number} [no_repeat_ngram_size] 0 allows every repetition
+ * @property {number} [no_repeat_ngram_size] 0 for none
  */
 
 /**

@@ -42,7 +42,7 @@ function begin(asked) {
   running.abort();
   running = new AbortController();
   shown = asked;
-  find(".asked").hidden = false;
+  find(".asked .tools").hidden = false;
   find("#asked").textContent = asked.question;
   find("#summary").hidden = true;
   find("#scores").hidden = true;

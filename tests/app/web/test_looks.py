@@ -50,12 +50,12 @@ def test_answers(opened: Open, fake: Fake, phone: bool, dark: bool) -> None:
 @LOOKS
 def test_every_other_state(opened: Open, fake: Fake, phone: bool, dark: bool) -> None:
     page = opened(fake.url, phone=phone, dark=dark)
-    fake.fine_tuned.error = GenerationFailed("The model could not finish.")
+    fake.base.error = GenerationFailed("The model could not finish.")
     ask(page, max_new_tokens="0")
     expect(page.locator("#max_new_tokens-error")).not_to_be_empty()
     assert_accessible(page)
     ask(page, max_new_tokens="")
-    expect(side(page, "fine-tuned").locator(".problem")).to_be_visible()
+    expect(side(page, "base").locator(".problem")).to_be_visible()
     assert_accessible(page)
     assert_fits(page)
 
