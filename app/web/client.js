@@ -75,7 +75,6 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** One service, asked by one person. */
 export class Client {
   /**
    * @param {string | URL} baseUrl of the service, with its path prefix and a slash at the end;
@@ -91,8 +90,7 @@ export class Client {
    * Ask one model. Without `onToken` the answer comes in one piece.
    * @param {string} question
    * @param {Decoding & Watching & {model?: ModelName}} options
-   * @returns {Promise<AnswerBody>}
-   * @throws {ServiceError | ConnectionLost | DOMException} the last is an AbortError
+   * @returns {Promise<AnswerBody>} throws as `compare` does
    */
   answer(question, options = {}) {
     return this.#ask("answer", question, options);

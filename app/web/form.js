@@ -7,36 +7,15 @@ import { find, make } from "./dom.js";
 
 /** @type {[name: string, label: string, help: string, more: Partial<HTMLInputElement>][]} */
 const SETTINGS = [
-  [
-    "max_new_tokens",
-    "Longest answer",
-    "In tokens. A token is about three quarters of a word.",
-    { min: "1" },
-  ],
-  [
-    "temperature",
-    "Randomness",
-    "Temperature, 0 to 2. Above 0, unlikelier words get a chance.",
-    { max: "2", step: "any", placeholder: "0" },
-  ],
-  [
-    "top_p",
-    "Keep the likeliest share",
-    "Top-p, up to 1. With randomness, draws only from words that hold this share.",
-    { max: "1", step: "any", placeholder: "1" },
-  ],
-  [
-    "top_k",
-    "Keep the likeliest few",
-    "Top-k. With randomness, draws only from this many words.",
-    { placeholder: "all" },
-  ],
-  [
-    "no_repeat_ngram_size",
-    "Never repeat a run of",
-    "In tokens. 0 lets both models go in circles.",
-    { placeholder: "each model’s own" },
-  ],
+  ["max_new_tokens", "Longest answer", "In tokens, of about three quarters of a word.", { min: "1" }],
+  ["temperature", "Randomness", "Temperature, 0 to 2. Above 0, unlikelier words get a chance.",
+    { max: "2", step: "any", placeholder: "0" }],
+  ["top_p", "Keep the likeliest share", "Top-p, up to 1. With randomness, draws only from words that hold this share.",
+    { max: "1", step: "any", placeholder: "1" }],
+  ["top_k", "Keep the likeliest few", "Top-k. With randomness, draws only from this many words.",
+    { placeholder: "all" }],
+  ["no_repeat_ngram_size", "Never repeat a run of", "In tokens. 0 lets both models go in circles.",
+    { placeholder: "each model’s own" }],
 ];
 export const NUMBERS = SETTINGS.map(([name]) => name);
 
@@ -46,8 +25,6 @@ const EXAMPLES = {
   treatment: "What are the treatments for psoriasis?",
   causes: "What causes kidney stones?",
   inheritance: "Is hemophilia inherited?",
-  genes: "What are the genetic changes related to cystic fibrosis?",
-  frequency: "How many people are affected by Huntington disease?",
   tests: "How is celiac disease diagnosed?",
   prevention: "How can a stroke be prevented?",
   outlook: "What is the outlook for Bell's palsy?",

@@ -14,7 +14,7 @@ const WORDS = {
     tone: "wait",
     pill: "Starting",
     title: "The models are loading",
-    text: "That takes from a few seconds to some minutes. Ask already: your question is sent as soon as they are ready.",
+    text: "That takes seconds to minutes. Ask already: your question is sent as soon as they are ready.",
   },
   "warming up": {
     icon: "starting",

@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 import { answered } from "./words.js";
 
 /** @typedef {import("./client.js").Scores} Scores */
-/** @typedef {{name: string, help: string, of: (scores: Scores) => number | null, show: (value: number) => string, lowIsGood?: boolean}} Measure */
+/** @typedef {{name: string, help: string, of: (scores: Scores) => number | null, show: (value: number) => string, low?: boolean}} Measure */
 
 const percent = (/** @type {number} */ share) => `${Math.round(share * 100)}%`;
 
@@ -27,7 +27,7 @@ const MEASURES = [
     help: "Bits per byte. Lower: the model finds the reference likelier.",
     of: (scores) => scores.bits_per_byte,
     show: (bits) => bits.toFixed(2),
-    lowIsGood: true,
+    low: true,
   },
 ];
 
@@ -56,7 +56,7 @@ export function showScores(place, { fine_tuned, base }) {
 function row(measure, scores) {
   const values = scores.map((each) => (each ? measure.of(each) : undefined));
   const known = /** @type {number[]} */ (values.filter((value) => typeof value === "number"));
-  const best = measure.lowIsGood ? Math.min(...known) : Math.max(...known);
+  const best = measure.low ? Math.min(...known) : Math.max(...known);
   const differ = known.length === 2 && measure.show(known[0]) !== measure.show(known[1]);
   const cells = values.map((value) => {
     if (value === undefined) return make("td", {}, "–");

@@ -7,7 +7,7 @@ import { Client, ServiceError } from "./client.js";
 const AGAIN_MS = 1_000;
 const READY_AGAIN_MS = 20_000;
 
-/** Tells by its `change` events; `info` is there once it is ready. */
+/** Tells by `change` events. */
 export class Service extends EventTarget {
   /** @param {Client} client */
   constructor(client) {

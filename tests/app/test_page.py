@@ -9,7 +9,7 @@ from app.api.page import WEB
 from tests.app.conftest import Asking
 from tests.app.test_access import KEYS
 
-MAX_BYTES = 60_000
+MAX_BYTES = 60 * 1024
 FILES = sorted(path.name for path in WEB.iterdir())
 
 
