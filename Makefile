@@ -5,7 +5,7 @@ LOCK := docker/requirements.lock
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint $(LOCK)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help serve test lint format train bench bench-serving soak lock clean
+.PHONY: help serve test lint format train bench bench-serving screenshots soak lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -36,6 +36,9 @@ bench: $(VENV)/.dev ## Measure the engine against transformers' generate()
 
 bench-serving: $(VENV)/.dev ## Measure the server against a naive FastAPI app
 	$(VENV)/bin/python -m benchmarks serving
+
+screenshots: $(VENV)/.dev ## Take the README's pictures of the page
+	$(VENV)/bin/python -m benchmarks screenshots
 
 soak: $(VENV)/.dev ## Fuzz with thousands of requests, then overload for minutes
 	$(VENV)/bin/python -m pytest tests/app/test_fuzz.py tests/app/test_api.py --hypothesis-profile=soak

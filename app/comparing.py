@@ -50,6 +50,14 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """One model's outcome, as soon as it has one."""
+
+    model: ModelName
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Both outcomes, once both models are done."""
 
@@ -61,33 +69,41 @@ async def compare(
     question: str,
     decoding: Decoding,
     reference: str | None,
-) -> AsyncGenerator[Piece | Comparison]:
-    """Yield both answers' pieces as they come, then the finished `Comparison`.
+) -> AsyncGenerator[Piece | Finished | Comparison]:
+    """Yield both answers' pieces and outcomes as they come, then the finished `Comparison`.
 
-    Closing the generator cancels both answers.
+    A failure is told once the other model has something to say: until then both may fail, and
+    that is the request's own failure. Closing the generator cancels both answers.
 
     Raises:
         ServiceError: no model answered; the first one's error.
 
     """
-    events: asyncio.Queue[Piece | None] = asyncio.Queue()
+    events: asyncio.Queue[Piece | ModelName] = asyncio.Queue()  # a name: that model is done
 
     async def run(answerer: Answerer) -> Side:
         try:
             return await _run_side(answerer, question, decoding, reference, events)
         finally:
-            events.put_nowait(None)
+            events.put_nowait(answerer.model)
 
     tasks = {model: asyncio.create_task(run(answerer)) for model, answerer in answerers.items()}
+    sides: dict[ModelName, Side] = {}
+    untold: list[Finished] = []
+    begun = False
     try:
-        running = len(tasks)
-        while running:
+        while len(sides) < len(tasks):
             event = await events.get()
-            if event is None:
-                running -= 1
-            else:
+            if isinstance(event, Piece):
+                begun = True
                 yield event
-        yield _comparison({model: await task for model, task in tasks.items()})
+            else:
+                sides[event] = await tasks[event]
+                untold.append(Finished(event, sides[event]))
+                begun = begun or isinstance(sides[event].outcome, Answer)
+            while begun and untold:
+                yield untold.pop(0)
+        yield _comparison(sides)
     finally:
         for task in tasks.values():
             task.cancel()
@@ -106,7 +122,7 @@ async def _run_side(
     question: str,
     decoding: Decoding,
     reference: str | None,
-    events: asyncio.Queue[Piece | None],
+    events: asyncio.Queue[Piece | ModelName],
 ) -> Side:
     try:
         async with aclosing(answerer.stream(question, decoding)) as pieces:

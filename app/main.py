@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__, error_responses, observing
 from app.access import RequireKey, declare_keys
 from app.answering import Answerer, Deadlines, ModelName
-from app.api import answers, openai, system
+from app.api import answers, openai, page, system
 from app.api_keys import read_keys
 from app.batching import Limits
 from app.body_limit import BodyLimit
@@ -98,6 +98,7 @@ def create_app(
     app.include_router(answers.router)
     app.include_router(openai.router)
     app.include_router(system.router)
+    app.include_router(page.router)
     return app
 
 

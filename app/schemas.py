@@ -183,6 +183,13 @@ class TokenBody(BaseModel):
     text: str
 
 
+class SideBody(BaseModel):
+    """One model's outcome, as the data of a `side` event of `/compare`; `done` repeats it."""
+
+    model: ModelName
+    side: SideAnswer | SideProblem
+
+
 class ModelInfo(BaseModel):
     """One of the two models."""
 

@@ -3,9 +3,16 @@
 import argparse
 import sys
 
-from benchmarks import engine, overload, serving, training
+from benchmarks import engine, overload, page, screenshots, serving, training
 
-BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload, "training": training}
+BENCHMARKS = {
+    "engine": engine,
+    "serving": serving,
+    "overload": overload,
+    "page": page,
+    "screenshots": screenshots,
+    "training": training,
+}
 
 
 def main() -> int:

@@ -54,10 +54,17 @@ def random_gpt2() -> Iterator[Path]:
 @contextmanager
 def ours(model: Path, **settings: str) -> Iterator[Served]:
     """Serve `model` as both sides by `python -m app`."""
+    with pair(model, model, **settings) as served:
+        yield served
+
+
+@contextmanager
+def pair(fine_tuned: Path, base: Path, **settings: str) -> Iterator[Served]:
+    """Serve two models by `python -m app`."""
     named = {f"MEDQA_{name.upper()}": value for name, value in settings.items()}
     with _process(
         [sys.executable, "-m", "app"],
-        {"MEDQA_FINE_TUNED_MODEL": str(model), "MEDQA_BASE_MODEL": str(model)} | named,
+        {"MEDQA_FINE_TUNED_MODEL": str(fine_tuned), "MEDQA_BASE_MODEL": str(base)} | named,
     ) as served:
         yield served
 

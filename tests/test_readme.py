@@ -15,6 +15,7 @@ from accelerate.commands.launch import launch_command_parser
 
 from app.api_keys import parse_key
 from app.settings import Settings
+from benchmarks.chromium import chromium
 from tests.app.conftest import Server
 from training import evaluate, explore, finetune, prepare
 from training.__main__ import main
@@ -81,6 +82,26 @@ def test_the_openai_block_prints_an_answer(demo: Server) -> None:
     question = re.findall(r'"content": "(.*?)"', block)[0]
     answer = httpx.post(f"{demo.url}/answer", json={"question": question}, timeout=60).json()
     assert done.stdout == answer["answer"] + "\n"
+
+
+def test_the_javascript_block_prints_an_answer(demo: Server) -> None:
+    block = next(text for kind, text in BLOCKS if kind == "js")
+    said: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        example = block.replace("http://127.0.0.1:8000", demo.url)
+        page.route(
+            "**/example.js",
+            lambda route: route.fulfill(body=example, content_type="text/javascript"),
+        )
+        page.goto(demo.url)
+        with page.expect_console_message(lambda message: message.type == "log", timeout=60_000):
+            page.add_script_tag(url=f"{demo.url}/example.js", type="module")
+    body = {"question": "Is hemophilia inherited?", "max_new_tokens": 80}
+    told = httpx.post(f"{demo.url}/compare", json=body, timeout=60).json()
+    assert said[-1] == f"log: {told['fine_tuned']['answer']} {told['base']['finish_reason']}"
+    assert any(line.startswith("debug: fine-tuned ") for line in said)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from app.answering import Answer, Answerer
 from app.api.dependencies import ServiceDependency
 from app.api.events import Event, gather, stream, wants_stream
-from app.comparing import Piece, Side, compare
+from app.comparing import Comparison, Finished, Piece, Side, compare
 from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
 from app.sampling import Decoding
 from app.schemas import (
@@ -23,6 +23,7 @@ from app.schemas import (
     Problem,
     ScoresBody,
     SideAnswer,
+    SideBody,
     SideProblem,
     Timing,
     TokenBody,
@@ -38,7 +39,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The whole body, or with `stream` server-sent events: `token` as text is "
-        "made, then `done` with the whole body, or `error` with a problem.",
+        "made, for `/compare` also `side` as soon as a model is done, then `done` with the whole "
+        "body, or `error` with a problem.",
         "content": {"text/event-stream": {}},
     }
 }
@@ -100,19 +102,23 @@ async def _answer_events(
             yield Event("done", body)
 
 
-async def _compare_events(pieces: AsyncGenerator[Any], question: str) -> AsyncGenerator[Event]:
+async def _compare_events(
+    pieces: AsyncGenerator[Piece | Finished | Comparison], question: str
+) -> AsyncGenerator[Event]:
     async with aclosing(pieces):
         async for piece in pieces:
             if isinstance(piece, Piece):
                 yield Event("token", TokenBody(model=piece.model, text=piece.text))
-                continue
-            body = CompareResponse(
-                id=_new_id(),
-                question=question,
-                fine_tuned=_side(piece.sides["fine-tuned"]),
-                base=_side(piece.sides["base"]),
-            )
-            yield Event("done", body)
+            elif isinstance(piece, Finished):
+                yield Event("side", SideBody(model=piece.model, side=_side(piece.side)))
+            else:
+                body = CompareResponse(
+                    id=_new_id(),
+                    question=question,
+                    fine_tuned=_side(piece.sides["fine-tuned"]),
+                    base=_side(piece.sides["base"]),
+                )
+                yield Event("done", body)
 
 
 def _side(side: Side) -> SideAnswer | SideProblem:

@@ -29,7 +29,8 @@ Result = TypeVar("Result")
 class Event(NamedTuple):
     """One server-sent event; text as its body goes out as it is.
 
-    Ours are `token` with a piece of text and `done` with the whole body; OpenAI's have no name.
+    Ours are `token` with a piece of text, `side` with one model's outcome and `done` with the whole
+    body; OpenAI's have no name.
     """
 
     name: str | None

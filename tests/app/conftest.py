@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pytest
 import torch
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.answering import Answerer, Deadlines, ModelName
 from app.batching import Limits
@@ -224,6 +225,22 @@ def client(server: Server) -> Iterator[openai.OpenAI]:
         yield connected
 
 
+@contextmanager
+def serving(app: ASGIApp, **config: Any) -> Iterator[str]:
+    """Serve an application from a thread of this process; yield its URL."""
+    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **config))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        while not running.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join()
+
+
 @dataclass
 class Faked:
     """A real server over engines that say what a test tells them, and a client of it."""
@@ -238,16 +255,7 @@ def faked(fine_tuned: Checkpoint, base: Checkpoint) -> Iterator[Faked]:
     tuned = FakeEngine(fine_tuned, "A disease.", end=True)
     untuned = FakeEngine(base, "Wheezing and coughing, then <end> more")
     app = create_app(Settings(), {"fine-tuned": tuned, "base": untuned})
-    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    try:
-        while not (running.started and app.state.service.ready):
-            assert thread.is_alive()
+    with serving(app) as url, _client(url) as client:
+        while not app.state.service.ready:
             time.sleep(0.01)
-        port = running.servers[0].sockets[0].getsockname()[1]
-        with _client(f"http://127.0.0.1:{port}") as client:
-            yield Faked(tuned, untuned, client)
-    finally:
-        running.should_exit = True
-        thread.join()
+        yield Faked(tuned, untuned, client)

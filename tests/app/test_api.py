@@ -99,10 +99,13 @@ def test_events(server: Server, path: str, ask: str) -> None:
     headers = {"Accept": "text/event-stream"} if ask == "header" else {}
     response = _post(server, path, body, headers=headers)
     assert response.headers["content-type"].startswith("text/event-stream")
-    *tokens, (name, done) = _events(response.text)
+    *events, (name, done) = _events(response.text)
     assert name == "done"
-    assert {event for event, _ in tokens} == {"token"}
+    tokens = [event for event in events if event[0] == "token"]
     sides = {"fine-tuned": "fine_tuned", "base": "base"} if path == "/compare" else {}
+    outcomes = {data["model"]: data["side"] for event, data in events if event == "side"}
+    assert len(events) == len(tokens) + len(outcomes)
+    assert outcomes == {model: done[name] for model, name in sides.items()}
     for model in {data["model"] for _, data in tokens}:
         text = "".join(data["text"] for _, data in tokens if data["model"] == model)
         finished = done[sides[model]] if sides else done

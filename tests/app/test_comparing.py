@@ -7,7 +7,7 @@ import pytest
 
 from app.answering import Answer, Answerer, ModelName
 from app.checkpoints import Checkpoint
-from app.comparing import Comparison, Piece, compare, token_f1
+from app.comparing import Comparison, Finished, Piece, compare, token_f1
 from app.errors import GenerationFailed, ServiceError
 from app.sampling import Decoding
 from tests.app.conftest import FakeEngine
@@ -61,6 +61,37 @@ async def test_one_side_fails_alone(
     assert isinstance(comparison.sides["base"].outcome, ServiceError)
 
 
+async def test_each_outcome_is_told_as_soon_as_it_is_there(
+    answerer: Build, fine_tuned: Checkpoint, base: Checkpoint
+) -> None:
+    pair = _pair(
+        answerer,
+        FakeEngine(fine_tuned, "A disease.", end=True),
+        FakeEngine(base, "The the the the the the", seconds_per_token=0.02),
+    )
+    *events, comparison = [event async for event in compare(pair, "?", LONG, None)]
+    assert isinstance(comparison, Comparison)
+    told = {event.model: place for place, event in enumerate(events) if isinstance(event, Finished)}
+    last = {event.model: place for place, event in enumerate(events) if isinstance(event, Piece)}
+    assert last["fine-tuned"] < told["fine-tuned"] < last["base"] < told["base"]
+    outcomes = {event.model: event.side for event in events if isinstance(event, Finished)}
+    assert outcomes == comparison.sides
+
+
+async def test_a_failure_waits_for_a_sign_of_the_other_model(
+    answerer: Build, fine_tuned: Checkpoint, base: Checkpoint
+) -> None:
+    pair = _pair(
+        answerer,
+        FakeEngine(fine_tuned, "A disease.", end=True, seconds_per_token=0.02),
+        FakeEngine(base, error=GenerationFailed("broken")),
+    )
+    first, second, *_ = [event async for event in compare(pair, "?", LONG, None)]
+    assert isinstance(first, Piece)
+    assert isinstance(second, Finished)
+    assert second.model == "base"
+
+
 async def test_both_failing_is_a_failure(
     answerer: Build, fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
@@ -70,6 +101,14 @@ async def test_both_failing_is_a_failure(
     )
     with pytest.raises(GenerationFailed):
         await _compare(pair)
+
+
+async def test_both_failing_at_once_is_all_that_is_told(
+    answerer: Build, fine_tuned: Checkpoint, base: Checkpoint
+) -> None:
+    engines = [FakeEngine(model, error=GenerationFailed("broken")) for model in (fine_tuned, base)]
+    with pytest.raises(GenerationFailed):
+        await anext(compare(_pair(answerer, *engines), "?", LONG, None))
 
 
 async def test_a_reference_scores_both_sides(

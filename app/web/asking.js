@@ -1,0 +1,87 @@
+/** One question asked until it is answered: it waits for a service that starts, or is busy. */
+
+import { ConnectionLost, ServiceError } from "./client.js";
+
+/** Longer waits are left to whoever asks. */
+const MAX_WAIT_SECONDS = 120;
+
+/** @typedef {import("./client.js").Watching} Watching */
+
+/**
+ * Ask both models. Nothing is asked again once an answer has begun.
+ * @param {import("./service.js").Service} service
+ * @param {string} question
+ * @param {Watching & Record<string, unknown> & {signal: AbortSignal}} options
+ * @param {(error: ServiceError) => Promise<void>} busy resolves when it is time to ask again
+ * @returns {Promise<import("./client.js").Comparison>}
+ */
+export async function ask(service, question, options, busy) {
+  let begun = false;
+  /** @type {Watching} */
+  const watching = {
+    onToken(token) {
+      begun = true;
+      options.onToken?.(token);
+    },
+    onSide(done) {
+      begun = true;
+      options.onSide?.(done);
+    },
+  };
+  while (true) {
+    await service.whenReady(options.signal);
+    try {
+      return await service.client.compare(question, { ...options, ...watching });
+    } catch (error) {
+      if (begun || !(await mayPass(service, error, busy))) throw error;
+    }
+  }
+}
+
+/**
+ * Whether a failure is one of the moment, which the service's state tells or `busy` waits for.
+ * @param {import("./service.js").Service} service
+ * @param {unknown} error
+ * @param {(error: ServiceError) => Promise<void>} busy
+ */
+async function mayPass(service, error, busy) {
+  const status = error instanceof ServiceError ? error.status : null;
+  if (error instanceof ConnectionLost || status === 401 || status === 503) {
+    await service.check();
+    return service.state !== "ready";
+  }
+  if (!(error instanceof ServiceError) || status !== 429) return false;
+  const seconds = error.retryAfterSeconds;
+  if (seconds === null || seconds > MAX_WAIT_SECONDS) return false;
+  await busy(error);
+  return true;
+}
+
+/**
+ * Count whole seconds down to 0; `skip` ends it at once.
+ * @param {number} seconds
+ * @param {(left: number) => void} tick
+ * @param {AbortSignal} signal
+ * @param {EventTarget} skip whose click ends the wait
+ */
+export async function countDown(seconds, tick, signal, skip) {
+  const end = performance.now() + seconds * 1000;
+  const over = new AbortController();
+  const once = { signal: over.signal };
+  try {
+    await new Promise((resolve, reject) => {
+      const turn = () => {
+        const left = Math.ceil((end - performance.now()) / 1000);
+        if (left > 0) tick(left);
+        else resolve(left);
+      };
+      const timer = setInterval(turn, 250);
+      over.signal.addEventListener("abort", () => clearInterval(timer));
+      signal.addEventListener("abort", () => reject(signal.reason), once);
+      skip.addEventListener("click", resolve, once);
+      turn();
+    });
+  } finally {
+    over.abort();
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * The service's API for front ends: questions in, answers as they are written, failures as errors.
+ *
+ * Knows nothing about the page; import it as it is, from the service or from a copy.
+ */
+
+/** @typedef {"fine-tuned" | "base"} ModelName */
+
+/**
+ * @typedef {object} Decoding What is left out takes the default, which is greedy.
+ * @property {number} [max_new_tokens]
+ * @property {number} [temperature] 0 to 2
+ * @property {number} [top_p] above 0, up to 1
+ * @property {number} [top_k] 0 for all
+ * @property {number} [no_repeat_ngram_size] 0 for none
+ */
+
+/**
+ * @typedef {object} Scores Against the reference.
+ * @property {number} rouge_l 0 to 1
+ * @property {number} token_f1 0 to 1
+ * @property {number | null} bits_per_byte lower is better; null: the reference did not fit
+ */
+
+/**
+ * @typedef {object} Answer What one model made of the question.
+ * @property {string} answer
+ * @property {"end" | "length"} finish_reason
+ * @property {{prompt_tokens: number, completion_tokens: number}} usage
+ * @property {Required<Decoding>} decoding as it was used
+ * @property {{queue_ms: number, first_token_ms: number, total_ms: number}} timing
+ * @property {Scores} [scores]
+ */
+
+/**
+ * @typedef {object} Problem A failure, by RFC 9457.
+ * @property {string} title
+ * @property {number} status
+ * @property {string} detail
+ * @property {{field: string, message: string}[]} [errors]
+ */
+
+/** @typedef {Answer & {id: string, model: ModelName, question: string, disclaimer: string}} AnswerBody */
+/** @typedef {Answer | {problem: Problem}} Side One side may fail while the other answers. */
+/** @typedef {{id: string, question: string, fine_tuned: Side, base: Side, disclaimer: string}} Comparison */
+
+/**
+ * @typedef {object} Watching
+ * @property {(token: {model: ModelName, text: string}) => void} [onToken] each piece of an answer
+ * @property {(done: {model: ModelName, side: Side}) => void} [onSide] each side of a comparison,
+ *   as soon as it is finished or has failed
+ * @property {AbortSignal} [signal] aborting frees the answer's place on the server
+ */
+
+/** The service refused or failed; `message` is fit to be read by whoever asked. */
+export class ServiceError extends Error {
+  /**
+   * @param {Problem} problem
+   * @param {number | null} retryAfterSeconds when to ask again, where the service says so (429)
+   */
+  constructor(problem, retryAfterSeconds = null) {
+    super(problem.detail);
+    this.name = "ServiceError";
+    this.problem = problem;
+    this.status = problem.status;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** The service could not be reached, or the connection broke before the answer was finished. */
+export class ConnectionLost extends Error {
+  constructor() {
+    super("The connection to the service was lost.");
+    this.name = "ConnectionLost";
+  }
+}
+
+export class Client {
+  /**
+   * @param {string | URL} baseUrl of the service, with its path prefix and a slash at the end;
+   *   left out: the service that this file came from
+   * @param {string} key an API key, where the service wants one
+   */
+  constructor(baseUrl = new URL("../", import.meta.url), key = "") {
+    this.baseUrl = baseUrl;
+    this.key = key;
+  }
+
+  /**
+   * Ask one model. Without `onToken` the answer comes in one piece.
+   * @param {string} question
+   * @param {Decoding & Watching & {model?: ModelName}} options
+   * @returns {Promise<AnswerBody>} throws as `compare` does
+   */
+  answer(question, options = {}) {
+    return this.#ask("answer", question, options);
+  }
+
+  /**
+   * Ask both models. Without `onToken` and `onSide` the answers come in one piece.
+   * @param {string} question
+   * @param {Decoding & Watching & {reference?: string}} options `reference`: a known good answer
+   * @returns {Promise<Comparison>}
+   * @throws {ServiceError | ConnectionLost | DOMException} the last is an AbortError
+   */
+  compare(question, options = {}) {
+    return this.#ask("compare", question, options);
+  }
+
+  /**
+   * What is served, within which limits. Needs the key where there is one.
+   * @param {{signal?: AbortSignal}} options
+   */
+  async info({ signal } = {}) {
+    return (await this.#fetch("info", { signal })).json();
+  }
+
+  /**
+   * Where the service stands: "loading", "warming up", "ready", "draining" or "failed".
+   * @param {{signal?: AbortSignal}} options
+   * @returns {Promise<string>}
+   * @throws {ConnectionLost | DOMException}
+   */
+  async step({ signal } = {}) {
+    const response = await unlessLost(fetch(new URL("readyz", this.baseUrl), { signal }), signal);
+    const body = await response.json().catch(() => ({}));
+    if (typeof body.status === "string") return body.status;
+    throw new ConnectionLost(); // a proxy that finds nobody behind it
+  }
+
+  /** @param {string} path @param {string} question @param {any} options */
+  async #ask(path, question, { onToken, onSide, signal, ...fields }) {
+    const stream = Boolean(onToken || onSide);
+    const response = await this.#fetch(path, {
+      method: "POST",
+      body: JSON.stringify({ question, ...fields, stream }),
+      signal,
+    });
+    if (!stream) return unlessLost(response.json(), signal);
+    for await (const { event, data } of events(response, signal)) {
+      if (event === "token") onToken?.(data);
+      else if (event === "side") onSide?.(data);
+      else if (event === "error") throw new ServiceError(data);
+      else if (event === "done") return data;
+    }
+    throw new ConnectionLost();
+  }
+
+  /** @param {string} path @param {RequestInit} init @returns {Promise<Response>} */
+  async #fetch(path, init) {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: "application/json" };
+    if (init.body) headers["Content-Type"] = "application/json";
+    if (this.key) headers.Authorization = `Bearer ${this.key}`;
+    const url = new URL(path, this.baseUrl);
+    const response = await unlessLost(fetch(url, { ...init, headers }), init.signal);
+    if (response.ok) return response;
+    throw new ServiceError(await problemOf(response), retryAfterSeconds(response));
+  }
+}
+
+/** @param {Response} response @returns {Promise<Problem>} */
+async function problemOf(response) {
+  const status = response.status;
+  const body = await response.json().catch(() => ({}));
+  if (typeof body.detail === "string") return { ...body, status };
+  // Whatever stands between us and the service may answer too, in its own words.
+  const detail = `The service answered with ${status} ${response.statusText}`.trimEnd() + ".";
+  return { title: response.statusText, status, detail };
+}
+
+/** @param {Response} response @returns {number | null} */
+function retryAfterSeconds(response) {
+  const header = response.headers.get("Retry-After");
+  return header && /^\d+$/.test(header) ? Number(header) : null;
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} work
+ * @param {AbortSignal | null | undefined} signal
+ * @returns {Promise<T>}
+ */
+async function unlessLost(work, signal) {
+  try {
+    return await work;
+  } catch {
+    signal?.throwIfAborted();
+    throw new ConnectionLost();
+  }
+}
+
+/**
+ * Parse server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * EventSource cannot post, or show a key.
+ * @param {Response} response
+ * @param {AbortSignal} [signal]
+ * @returns {AsyncGenerator<{event: string, data: any}>}
+ */
+async function* events(response, signal) {
+  const reader = /** @type {ReadableStream} */ (response.body)
+    .pipeThrough(new TextDecoderStream())
+    .getReader();
+  let buffer = "";
+  while (true) {
+    const { value, done } = await unlessLost(reader.read(), signal);
+    if (done) return;
+    buffer += value;
+    const blocks = buffer.split("\n\n");
+    buffer = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map(field));
+      if (fields.data) yield { event: fields.event ?? "message", data: JSON.parse(fields.data) };
+    }
+  }
+}
+
+/** @param {string} line @returns {[string, string]} */
+function field(line) {
+  const colon = line.indexOf(":");
+  return [line.slice(0, colon), line.slice(colon + 1).trimStart()];
+}

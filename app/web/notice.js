@@ -1,0 +1,93 @@
+/** What the service's state means, and what to do: the words at the top and the notice below. */
+
+import { find, make } from "./dom.js";
+import { wait } from "./words.js";
+
+/** @typedef {import("./service.js").State | "busy"} Shown */
+/** @typedef {{icon: string, tone: string, pill: string, title?: string, text?: string}} Words */
+
+/** @type {Record<Shown, Words>} */
+const WORDS = {
+  connecting: { icon: "starting", tone: "wait", pill: "Connecting…" },
+  loading: {
+    icon: "starting",
+    tone: "wait",
+    pill: "Starting",
+    title: "The models are loading",
+    text: "That takes seconds to minutes. Ask already: your question is sent as soon as they are ready.",
+  },
+  "warming up": {
+    icon: "starting",
+    tone: "wait",
+    pill: "Starting",
+    title: "Almost ready",
+    text: "The models are loaded and try a first question of their own. Ask already: yours is sent next.",
+  },
+  ready: { icon: "ready", tone: "tuned", pill: "Ready" },
+  busy: { icon: "busy", tone: "wait", pill: "Busy", title: "Every place is taken" },
+  draining: {
+    icon: "starting",
+    tone: "wait",
+    pill: "Stopping",
+    title: "The service is stopping",
+    text: "It takes no new questions. When it is back, this page goes on by itself.",
+  },
+  failed: {
+    icon: "failed",
+    tone: "bad",
+    pill: "Failed",
+    title: "The models failed",
+    text: "Whoever runs this service finds the reason in its log. This page keeps looking for it.",
+  },
+  offline: {
+    icon: "offline",
+    tone: "bad",
+    pill: "Offline",
+    title: "The service cannot be reached",
+    text: "Is it running, and are you connected? This page looks again every second and goes on by itself.",
+  },
+  key: { icon: "key", tone: "key", pill: "Key needed" },
+};
+
+const pill = find("#state");
+const notice = find("#notice");
+const keyForm = find("#key-form");
+/** Ends a wait at once. */
+export const tryNow = find("button", notice);
+
+/**
+ * Show a state; a busy service with its own words.
+ * @param {Shown} state
+ * @param {string} [text]
+ */
+export function showState(state, text) {
+  const words = WORDS[state] ?? WORDS.connecting;
+  for (const place of [pill, notice]) {
+    place.dataset.state = state;
+    place.dataset.tone = words.tone;
+    find("use", place).setAttribute("href", `#icon-${words.icon}`);
+  }
+  find("span", pill).textContent = words.pill;
+  notice.hidden = !words.title;
+  find("h2", notice).textContent = words.title ?? "";
+  find("p", notice).textContent = text ?? words.text ?? "";
+  tryNow.hidden = state !== "busy";
+  keyForm.hidden = state !== "key";
+}
+
+/** @param {string} why @param {number} seconds left until it is asked again */
+export function showWait(why, seconds) {
+  const left = make("strong", {}, wait(seconds));
+  find("p", notice).replaceChildren(`${why} Asking again in `, left, ".");
+}
+
+/** Say something to screen readers, once. @param {string} text */
+export function announce(text) {
+  find("#announcer").textContent = text;
+}
+
+/** What is said of a state. @param {Shown} state */
+export function spoken(state) {
+  const { pill: name, title, text = "" } = WORDS[state] ?? WORDS.connecting;
+  return `${title ?? name}. ${text}`;
+}

@@ -1,0 +1,62 @@
+/** Numbers and outcomes in plain words. Knows nothing about the page's elements. */
+
+/** @typedef {import("./client.js").Answer} Answer */
+/** @typedef {import("./client.js").Side} Side */
+
+const number = new Intl.NumberFormat("en");
+
+/** @param {Side} side @returns {side is Answer} */
+export const answered = (side) => "answer" in side;
+
+/** @param {number} count @param {string} unit */
+export const counted = (count, unit) => `${number.format(count)} ${unit}${count === 1 ? "" : "s"}`;
+
+/** @param {number} milliseconds */
+export function duration(milliseconds) {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** @param {number} seconds */
+export function wait(seconds) {
+  if (seconds < 120) return counted(seconds, "second");
+  return seconds < 7200
+    ? counted(Math.ceil(seconds / 60), "minute")
+    : counted(Math.ceil(seconds / 3600), "hour");
+}
+
+/** @param {number} parameters */
+export function size(parameters) {
+  const millions = parameters / 1e6;
+  return `${millions < 10 ? millions.toFixed(1) : Math.round(millions)}M parameters`;
+}
+
+/** @param {Answer} answer @returns {[string, string][]} what it took, by name */
+export function stats({ finish_reason, usage, timing }) {
+  const { completion_tokens } = usage;
+  const writing = (timing.total_ms - timing.first_token_ms) / 1000;
+  const speed = completion_tokens > 1 && writing > 0 ? (completion_tokens - 1) / writing : null;
+  return [
+    ["Finish", finish_reason === "end" ? "ended by itself" : "cut at the limit"],
+    ["Length", counted(completion_tokens, "token")],
+    ["First token", duration(timing.first_token_ms)],
+    ["Speed", speed === null ? "–" : `${number.format(Math.round(speed))} tokens/s`],
+  ];
+}
+
+/** @param {Answer} tuned @param {Answer} base @returns {string} how the two differ */
+export function difference(tuned, base) {
+  if (tuned.answer === base.answer) return "Both models gave the same answer.";
+  const ours = counted(tuned.usage.completion_tokens, "token");
+  const theirs = counted(base.usage.completion_tokens, "token");
+  switch (`${tuned.finish_reason} ${base.finish_reason}`) {
+    case "end length":
+      return `Fine-tuned, the model ended its answer by itself after ${ours}. The base ran on until it was cut off at ${theirs}.`;
+    case "length end":
+      return `The base ended by itself after ${theirs}. Fine-tuned, the model was cut off at ${ours}.`;
+    case "end end":
+      return `Both ended by themselves: fine-tuned after ${ours}, base after ${theirs}.`;
+    default:
+      return `Neither came to an end: both were cut off, at ${ours} and ${theirs}.`;
+  }
+}
