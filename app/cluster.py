@@ -36,6 +36,9 @@ class Cluster(BaseModel):
     target_ongoing_requests: Annotated[float, Field(gt=0)] = Field(
         12.0, description="Requests per replica that autoscaling aims at; its batch holds 16."
     )
+    max_queued_requests: Annotated[int, Ge(1)] = Field(
+        1_024, description="Requests that may wait in a proxy for a replica to take or refuse them."
+    )
     num_cpus: Annotated[float, Field(gt=0)] = Field(2.0, description="Cores of one replica.")
     num_gpus: Annotated[float, Ge(0)] = Field(0.0, description="GPUs of one replica.")
 
@@ -104,7 +107,7 @@ def app(cluster: Cluster) -> serve.Application:
         # Above all places of both models: a full replica refuses by itself, with our problem and
         # its own estimate. Ray's limits are for a flood that comes faster than refusals.
         max_ongoing_requests=_places(settings) + _SPARE_REQUESTS,
-        max_queued_requests=_places(settings),
+        max_queued_requests=cluster.max_queued_requests,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         graceful_shutdown_timeout_s=settings.drain_seconds + _ENGINE_STOP_SECONDS,
         health_check_period_s=_HEALTH_SECONDS,

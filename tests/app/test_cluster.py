@@ -1,12 +1,14 @@
 """The service as Ray deploys it; needs Ray, as `make cluster-test`, which runs a cluster of it."""
 
+import re
 import warnings
 
 import pytest
+import yaml
 
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import FakeEngine
+from tests.app.conftest import ROOT, FakeEngine
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's own use of pydantic
@@ -61,3 +63,13 @@ async def test_healthy_once_ready_and_not_after_a_model_has_died(
         engines["base"].alive = False
         with pytest.raises(RuntimeError, match="died"):
             await replica.check_health()
+
+
+def test_the_arguments_shown_to_operators_are_taken() -> None:
+    page = (ROOT / "docker/README.md").read_text(encoding="utf-8")
+    command = re.findall(r"^serve run app.cluster:app (.+)$", page, re.MULTILINE)[0]
+    shown = dict(argument.split("=") for argument in command.split())
+    assert cluster.Cluster.model_validate(shown).min_replicas == 2
+    config = yaml.safe_load((ROOT / "docker/ray.yaml").read_text(encoding="utf-8"))
+    arguments = config["applications"][0]["args"]
+    assert cluster.Cluster.model_validate(arguments).max_replicas == 8
