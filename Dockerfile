@@ -15,31 +15,30 @@ RUN /usr/sbin/groupadd --gid 10001 medqa \
     && mkdir /models
 
 # What never changes with the code: the interpreter's packages, PyTorch first, as it is the largest.
+# Files are copied, not bind-mounted: buildah's cache does not see that a mounted one has changed.
 FROM base AS build
 ARG TORCH=cpu
+WORKDIR /build
 RUN python -m venv /opt/venv
+COPY docker/requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=docker/requirements.lock,target=/tmp/requirements.lock \
-    pip install --no-deps --constraint /tmp/requirements.lock \
+    pip install --no-deps --constraint requirements.lock \
       --index-url "https://download.pytorch.org/whl/${TORCH}" torch
 # Its C++ tests, and headers for a compiler that is not here: nothing at run time reads them.
 RUN rm -r /opt/venv/lib/python3.*/site-packages/torch/test \
       /opt/venv/lib/python3.*/site-packages/torch/include
+COPY pyproject.toml docker/requirements.py ./
 
 FROM build AS build-serve
 ARG EXTRAS=otel,redis
 RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=docker,target=/tmp/docker \
-    --mount=type=bind,source=pyproject.toml,target=/tmp/pyproject.toml \
-    python /tmp/docker/requirements.py /tmp/pyproject.toml "${EXTRAS}" > /tmp/requirements.txt \
-    && pip install --constraint /tmp/docker/requirements.lock --requirement /tmp/requirements.txt
+    python requirements.py pyproject.toml "${EXTRAS}" > requirements.txt \
+    && pip install --constraint requirements.lock --requirement requirements.txt
 
 FROM build AS build-train
 RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=docker,target=/tmp/docker \
-    --mount=type=bind,source=pyproject.toml,target=/tmp/pyproject.toml \
-    python /tmp/docker/requirements.py /tmp/pyproject.toml train > /tmp/requirements.txt \
-    && pip install --constraint /tmp/docker/requirements.lock --requirement /tmp/requirements.txt
+    python requirements.py pyproject.toml train > requirements.txt \
+    && pip install --constraint requirements.lock --requirement requirements.txt
 
 FROM base AS train
 LABEL org.opencontainers.image.title="medqa-train" \
