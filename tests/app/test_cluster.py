@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from typing import Any
 
 import pytest
 import yaml
@@ -54,7 +55,7 @@ async def test_healthy_once_ready_and_not_after_a_model_has_died(
     fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
     replica = cluster.Replica(Settings())
-    engines = {"fine-tuned": FakeEngine(fine_tuned, "A"), "base": FakeEngine(base, "The")}
+    engines: Any = {"fine-tuned": FakeEngine(fine_tuned, "A"), "base": FakeEngine(base, "The")}
     replica._app = create_app(Settings(), engines)
     async with replica._app.router.lifespan_context(replica._app):
         assert replica._app.state.service.step != "ready"
