@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.answering import Attempt
 from app.errors import CLIENT_CLOSED_REQUEST, STATUS, ServiceError
+from app.paths import route_path
 
 UNMATCHED = "unmatched"
 
@@ -136,7 +137,8 @@ def _template(scope: Scope) -> str:
     From the routes and not from the scope that routing leaves behind: what is refused before it
     is routed (a body too large, a key missing) has a route too.
     """
+    path = route_path(scope)
     for route in iter_route_contexts(scope["app"].routes):
-        if route.path_regex and route.path_regex.match(scope["path"]):
+        if route.path_regex and route.path_regex.match(path):
             return str(route.path_format)
     return UNMATCHED

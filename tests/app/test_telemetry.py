@@ -152,6 +152,17 @@ async def test_refusals_count_by_route(build: Build, fine_tuned: Checkpoint) -> 
     assert found["prompt_tokens_total", "fine-tuned"] == 0
 
 
+async def test_routes_are_named_behind_a_prefix_too(build: Build) -> None:
+    app = build(Settings(root_path="/medqa"))
+    async with client_of(app):
+        # As uvicorn hands it on: the prefix in `root_path`, and at the head of the path.
+        transport = httpx.ASGITransport(app, root_path="/medqa")
+        async with httpx.AsyncClient(transport=transport, base_url="http://test/medqa") as client:
+            assert (await client.post("/answer", json=QUESTION)).status_code == 200
+            found = await _metrics(client)
+    assert found["requests_total", "/answer", "200", "fine-tuned", "end"] == 1
+
+
 async def test_an_unexpected_failure_counts(build: Build, fine_tuned: Checkpoint) -> None:
     engine = FakeEngine(fine_tuned, "Asthma")
     async with client_of(build(fine_tuned=engine)) as client:
