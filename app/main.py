@@ -28,7 +28,7 @@ from app.paths import DOCUMENTATION
 from app.rate_limit import RateLimit, close_storage, open_storage
 from app.request_ids import RequestIds
 from app.security_headers import SecurityHeaders
-from app.serving import RequestLimits, Service
+from app.serving import RedFlags, RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
 from app.telemetry import Telemetry
 from app.tracing import OFF, Tracing
@@ -59,6 +59,7 @@ def create_app(
             max_new_tokens=settings.max_new_tokens,
         ),
         sources=sources(settings),
+        red_flags=RedFlags(settings.region, settings.answer_red_flags),
     )
     telemetry = Telemetry(service, settings.max_running)
     tracing = Tracing(settings.otel_endpoint) if settings.otel_endpoint else None

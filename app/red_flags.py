@@ -18,7 +18,7 @@ Kind = Literal["emergency", "self_harm", "overdose", "poisoning", "abuse"]
 _FILE = Path(__file__).with_suffix(".toml")
 _ENOUGH_POINTS = 4
 _SENTENCE_END = re.compile(r"[.!?;]+(?=\s|$)|[\r\n]+")
-_APOSTROPHES = str.maketrans("", "", "'’‘`´")
+_APOSTROPHES = str.maketrans("", "", "'`\u00b4\u2018\u2019")
 _NO_WORD = re.compile(r"[\W_]+")
 _GROUP = re.compile(r"\{([a-z_]+)\}")
 _GAP = r" (?:\w+ ){0,4}"

@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering import Answer, Answerer
+from app.answering import Answer
 from app.api.dependencies import ServiceDependency
-from app.api.events import Event, gather, stream, wants_stream
-from app.comparing import Piece, Side, compare
+from app.api.events import Event, gather, only, stream, wants_stream
+from app.comparing import Comparison, Piece, Side, compare
 from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
 from app.sampling import Decoding
 from app.schemas import (
@@ -28,7 +28,8 @@ from app.schemas import (
     TokenBody,
     Usage,
 )
-from app.serving import RequestLimits
+from app.schemas_around import NoticeBody
+from app.serving import RequestLimits, Service
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
@@ -37,8 +38,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The whole body, or with `stream` server-sent events: `token` as text is "
-        "made, then `done` with the whole body, or `error` with a problem.",
+        "description": "The whole body, or with `stream` server-sent events: `notice` for each of "
+        "the notices, `token` as text is made, then `done` with the whole body, or `error` with a "
+        "problem.",
         "content": {"text/event-stream": {}},
     }
 }
@@ -51,7 +53,11 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
     """Answer a question with one of the two models."""
     answerer = service.admit()[body.model]
     decoding = _decoding(body, service.limits)
-    return await _respond(request, body, _answer_events(answerer, body.question, decoding))
+    notices = _notices(body, service)
+    pieces = answerer.stream(body.question, decoding)
+    if notices and not service.red_flags.answered:
+        pieces = only(answerer.withhold(decoding))
+    return await _respond(request, body, _answer_events(pieces, body, notices))
 
 
 @router.post("/compare", response_model=CompareResponse)
@@ -62,8 +68,12 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
     """
     answerers = service.admit()
     decoding = _decoding(body, service.limits)
+    notices = _notices(body, service)
     pieces = compare(answerers, body.question, decoding, body.reference)
-    return await _respond(request, body, _compare_events(pieces, body.question))
+    if notices and not service.red_flags.answered:
+        sides = {model: Side(answerer.withhold(decoding)) for model, answerer in answerers.items()}
+        pieces = only(Comparison(sides))
+    return await _respond(request, body, _compare_events(pieces, body, notices))
 
 
 def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> Decoding:
@@ -78,6 +88,10 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
     )
 
 
+def _notices(body: AnswerRequest | CompareRequest, service: Service) -> list[NoticeBody]:
+    return [NoticeBody(**asdict(notice)) for notice in service.red_flags.notices(body.question)]
+
+
 async def _respond(
     request: Request, body: AnswerRequest | CompareRequest, events: AsyncGenerator[Event]
 ) -> Any:
@@ -87,32 +101,43 @@ async def _respond(
 
 
 async def _answer_events(
-    answerer: Answerer, question: str, decoding: Decoding
+    pieces: AsyncGenerator[str | Answer], body: AnswerRequest, notices: list[NoticeBody]
 ) -> AsyncGenerator[Event]:
-    async with aclosing(answerer.stream(question, decoding)) as pieces:
+    async with aclosing(pieces):
+        for notice in notices:
+            yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, str):
-                yield Event("token", TokenBody(model=answerer.model, text=piece))
+                yield Event("token", TokenBody(model=body.model, text=piece))
                 continue
-            body = AnswerResponse(
-                id=_new_id(), model=piece.model, question=question, **_fields(piece)
+            done = AnswerResponse(
+                notices=notices,
+                id=_new_id(),
+                model=piece.model,
+                question=body.question,
+                **_fields(piece),
             )
-            yield Event("done", body)
+            yield Event("done", done)
 
 
-async def _compare_events(pieces: AsyncGenerator[Any], question: str) -> AsyncGenerator[Event]:
+async def _compare_events(
+    pieces: AsyncGenerator[Piece | Comparison], body: CompareRequest, notices: list[NoticeBody]
+) -> AsyncGenerator[Event]:
     async with aclosing(pieces):
+        for notice in notices:
+            yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, Piece):
                 yield Event("token", TokenBody(model=piece.model, text=piece.text))
                 continue
-            body = CompareResponse(
+            done = CompareResponse(
+                notices=notices,
                 id=_new_id(),
-                question=question,
+                question=body.question,
                 fine_tuned=_side(piece.sides["fine-tuned"]),
                 base=_side(piece.sides["base"]),
             )
-            yield Event("done", body)
+            yield Event("done", done)
 
 
 def _side(side: Side) -> SideAnswer | SideProblem:

@@ -1,8 +1,8 @@
 """What is flagged and what is not: messages written before the rules, and others, kept apart.
 
-`red_flags/before.jsonl` was written before any rule; `after.jsonl` is what the rules were made with. A
-line is a first-person message and its kind, null for a harmless one; `questions.txt` asks as
-encyclopedias do.
+`red_flags/before.jsonl` was written before any rule; `after.jsonl` is what the rules were made
+with. A line is a first-person message and its kind, null for a harmless one; `questions.txt` asks
+as encyclopedias do.
 """
 
 import json
