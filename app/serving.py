@@ -15,6 +15,7 @@ from app.answering import Answerer, ModelName
 from app.checkpoints import Source
 from app.errors import InvalidField, NotReady
 from app.red_flags import Notice, notices
+from app.references import References
 from app.sampling import Decoding
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,8 @@ class Service:
     limits: RequestLimits
     sources: Mapping[ModelName, Source]
     red_flags: RedFlags = field(default_factory=RedFlags)
+    excerpt_characters: int = 400
+    references: References | None = None
     started_at: float = field(default_factory=time.time)
     """Seconds since the Unix epoch."""
     step: Step = "loading"

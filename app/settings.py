@@ -23,6 +23,7 @@ GPT2_REVISION = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
 _MODELS = Path(__file__).resolve().parent.parent / "models"
 TRAINED = _MODELS / "gpt2-medquad"
 DEMO = _MODELS / "demo"
+REFERENCES = _MODELS / "references"
 
 Positive = Annotated[int, Ge(1)]
 
@@ -210,6 +211,14 @@ class Settings(BaseSettings):
         30, description="Time that running answers get to finish after SIGTERM."
     )
 
+    references: str | None = Field(
+        None,
+        description="Directory of the index of published answers, made by `python -m training "
+        "index`. Unset: `models/references` if it exists. `none`: no references.",
+    )
+    excerpt_characters: Positive = Field(
+        400, description="Most characters that a reference shows of its answer."
+    )
     region: Annotated[str, AfterValidator(_region)] = Field(
         "US", description="Whose emergency numbers notices name: US, CA, UK, IE, EU, AU or NZ."
     )

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from app.answering import Answer
 from app.api.dependencies import ServiceDependency
 from app.api.events import Event, gather, only, stream, wants_stream
+from app.api.references import Search, searching
 from app.comparing import Comparison, Piece, Side, compare
 from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
 from app.sampling import Decoding
@@ -28,7 +29,7 @@ from app.schemas import (
     TokenBody,
     Usage,
 )
-from app.schemas_around import NoticeBody
+from app.schemas_around import NoticeBody, ReferencesBody
 from app.serving import RequestLimits, Service
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -39,8 +40,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The whole body, or with `stream` server-sent events: `notice` for each of "
-        "the notices, `token` as text is made, then `done` with the whole body, or `error` with a "
-        "problem.",
+        "the notices, `token` as text is made, `references` as soon as they are found, then `done` "
+        "with the whole body, or `error` with a problem.",
         "content": {"text/event-stream": {}},
     }
 }
@@ -57,7 +58,8 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
     pieces = answerer.stream(body.question, decoding)
     if notices and not service.red_flags.answered:
         pieces = only(answerer.withhold(decoding))
-    return await _respond(request, body, _answer_events(pieces, body, notices))
+    search = searching(service, body.question, body.references)
+    return await _respond(request, body, _answer_events(pieces, body, notices, search))
 
 
 @router.post("/compare", response_model=CompareResponse)
@@ -73,7 +75,8 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
     if notices and not service.red_flags.answered:
         sides = {model: Side(answerer.withhold(decoding)) for model, answerer in answerers.items()}
         pieces = only(Comparison(sides))
-    return await _respond(request, body, _compare_events(pieces, body, notices))
+    search = searching(service, body.question, body.references)
+    return await _respond(request, body, _compare_events(pieces, body, notices, search))
 
 
 def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> Decoding:
@@ -101,50 +104,66 @@ async def _respond(
 
 
 async def _answer_events(
-    pieces: AsyncGenerator[str | Answer], body: AnswerRequest, notices: list[NoticeBody]
+    pieces: AsyncGenerator[str | Answer],
+    body: AnswerRequest,
+    notices: list[NoticeBody],
+    searching: AbstractAsyncContextManager[Search],
 ) -> AsyncGenerator[Event]:
-    async with aclosing(pieces):
+    async with aclosing(pieces), searching as search:
         for notice in notices:
             yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, str):
                 yield Event("token", TokenBody(model=body.model, text=piece))
+                search.begin()
+                if (found := search.news()) is not None:
+                    yield Event("references", ReferencesBody(references=found))
                 continue
             done = AnswerResponse(
                 notices=notices,
                 id=_new_id(),
                 model=piece.model,
                 question=body.question,
+                references=await search.found(),
                 **_fields(piece),
+                **await search.support(piece.text),
             )
             yield Event("done", done)
 
 
 async def _compare_events(
-    pieces: AsyncGenerator[Piece | Comparison], body: CompareRequest, notices: list[NoticeBody]
+    pieces: AsyncGenerator[Piece | Comparison],
+    body: CompareRequest,
+    notices: list[NoticeBody],
+    searching: AbstractAsyncContextManager[Search],
 ) -> AsyncGenerator[Event]:
-    async with aclosing(pieces):
+    async with aclosing(pieces), searching as search:
         for notice in notices:
             yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, Piece):
                 yield Event("token", TokenBody(model=piece.model, text=piece.text))
+                search.begin()
+                if (found := search.news()) is not None:
+                    yield Event("references", ReferencesBody(references=found))
                 continue
             done = CompareResponse(
                 notices=notices,
                 id=_new_id(),
                 question=body.question,
-                fine_tuned=_side(piece.sides["fine-tuned"]),
-                base=_side(piece.sides["base"]),
+                references=await search.found(),
+                fine_tuned=await _side(piece.sides["fine-tuned"], search),
+                base=await _side(piece.sides["base"], search),
             )
             yield Event("done", done)
 
 
-def _side(side: Side) -> SideAnswer | SideProblem:
+async def _side(side: Side, search: Search) -> SideAnswer | SideProblem:
     if isinstance(side.outcome, ServiceError):
         return SideProblem(problem=Problem(**problem_of(side.outcome)))
     scores = ScoresBody(**asdict(side.scores)) if side.scores else None
-    return SideAnswer(scores=scores, **_fields(side.outcome))
+    support = await search.support(side.outcome.text)
+    return SideAnswer(scores=scores, **_fields(side.outcome), **support)
 
 
 def _fields(answer: Answer) -> dict[str, Any]:
