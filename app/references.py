@@ -140,10 +140,11 @@ class References:
 
     def _scores(self, message: str) -> Floats:
         weighted = self.terms.weighted(message, self.spelling)
-        scores = self._topics(weighted)[self._documents]
+        scores: Floats = self._topics(weighted)[self._documents]
         scores += self.weights.question * self._questions.scores(weighted)
         scores += self.weights.answer * self._answers.scores(weighted)
-        return scores * self._type_factors(message)[self._types]
+        scores *= self._type_factors(message)[self._types]
+        return scores
 
     def _topics(self, weighted: Mapping[str, float]) -> Floats:
         """Return what the message says about each document's topic."""

@@ -31,7 +31,7 @@ from bm25s.utils.corpus import JsonlCorpus
 
 from training.download import COMMIT, URL, download
 from training.errors import DataError
-from training.medquad import ALL_COLLECTIONS, read_table
+from training.medquad import ALL_COLLECTIONS, ANSWERED_COLLECTIONS, read_table
 from training.prepare import DIGEST
 from training.reference_names import WORD, names_of_documents, normalise
 
@@ -99,6 +99,10 @@ def index(
     table, digest = read_table(source, ALL_COLLECTIONS)
     kept = [key not in excluded for key in _keys(table)]
     table = table[kept].reset_index(drop=True)
+    # Their licence took the text out of MedQuAD; a copy that still has it must not bring it back.
+    table.loc[
+        [_number(name) not in ANSWERED_COLLECTIONS for name in table["Collection"]], "Answer"
+    ] = ""
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -118,6 +122,10 @@ def index(
 def _check(archive: Path) -> None:
     if read_table(archive)[1] != DIGEST:
         raise DataError(f"the archive fetched is not MedQuAD at {COMMIT[:7]}")
+
+
+def _number(collection: str) -> int:
+    return int(collection.partition("_")[0])
 
 
 def _keys(table: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -74,6 +74,7 @@ def _abbreviates(letters: list[str], words: list[str]) -> bool:
 def _brands(answer: str) -> Iterator[tuple[str, str]]:
     for match in _BRAND.finditer(answer):
         yield match[1], match[2].lower()
+        yield match[1].split()[-1], match[2].lower()
 
 
 def _shared(
