@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,20 @@ from rapidfuzz.distance import OSA
 _FILE = Path(__file__).with_name("question_words.toml")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n")
 _EARLY_WORDS = 5
-_EARLY_WEIGHT = 0.5  # more, for the words that a message begins with: often its subject
-_ASKING_WEIGHT = 0.5  # more, for the words of a sentence that asks
-_CORRECTED_WEIGHT = 0.8
 _SHORTEST_CORRECTED = 5  # characters
 _LONG_WORD = 8  # characters from which two mistakes are forgiven
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """How much more some words of a message count than others, which count 1."""
+
+    early: float = 0.5
+    """Added for the words that it begins with: often its subject."""
+    asking: float = 0.5
+    """Added for the words of a sentence that asks."""
+    corrected: float = 0.8
+    """Times this for a word that was spelled wrong, and may have meant something else."""
 
 
 @cache
@@ -82,19 +92,19 @@ class Terms:
         stems: list[str] = self._stemmer.stemWords(words)
         return stems
 
-    def weighted(self, message: str, spelling: Spelling) -> dict[str, float]:
+    def weighted(self, message: str, spelling: Spelling, stress: Stress) -> dict[str, float]:
         """Return the terms that a message is about, and how much it stresses each."""
         weights: dict[str, float] = {}
         place = 0
         for sentence in _SENTENCE_END.split(message):
-            asking = _ASKING_WEIGHT if "?" in sentence else 0.0
+            asking = stress.asking if "?" in sentence else 0.0
             for word in self.words(sentence):
                 place += 1
                 if word in self._stop_words or word in _words()[0] or word.isdigit():
                     continue
                 corrected = spelling.correct(word)
-                weight = 1.0 + asking + (_EARLY_WEIGHT if place <= _EARLY_WORDS else 0.0)
-                weight *= _CORRECTED_WEIGHT if corrected else 1.0
+                weight = 1.0 + asking + (stress.early if place <= _EARLY_WORDS else 0.0)
+                weight *= stress.corrected if corrected else 1.0
                 stem = self._stemmer.stemWord(corrected or word)
                 weights[stem] = max(weights.get(stem, 0.0), weight)
         return weights

@@ -13,7 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from bm25s.utils.corpus import JsonlCorpus
 from numpy.typing import NDArray
 
 from app.errors import IndexFailure
-from app.question_analysis import Spelling, Terms, question_types
+from app.question_analysis import Spelling, Stress, Terms, question_types
 from app.support import Support, support
 
 _FORMAT = 1
@@ -52,6 +52,7 @@ class Weights:
     question: float = 0.5
     answer: float = 0.05
     type: float = 0.2
+    stress: Stress = field(default_factory=Stress)
     usual_type: float = 0.5
     """Of the bonus for its type, what information and usage get when nothing asks for them."""
 
@@ -139,7 +140,7 @@ class References:
         return Reference(**self._entries[row], score=round(score, 3))
 
     def _scores(self, message: str) -> Floats:
-        weighted = self.terms.weighted(message, self.spelling)
+        weighted = self.terms.weighted(message, self.spelling, self.weights.stress)
         scores: Floats = self._topics(weighted)[self._documents]
         scores += self.weights.question * self._questions.scores(weighted)
         scores += self.weights.answer * self._answers.scores(weighted)

@@ -3,9 +3,15 @@
 import argparse
 import sys
 
-from benchmarks import engine, overload, serving
+from benchmarks import beside, engine, overload, references, serving
 
-BENCHMARKS = {"engine": engine, "serving": serving, "overload": overload}
+BENCHMARKS = {
+    "engine": engine,
+    "serving": serving,
+    "overload": overload,
+    "references": references,
+    "beside": beside,
+}
 
 
 def main() -> int:
