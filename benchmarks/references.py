@@ -17,7 +17,7 @@ from app.question_analysis import Stress
 from app.references import References, Weights
 from app.support import SUPPORTED, support
 from training.examples import read_pairs
-from training.judged import DEPTH, JudgedQuestion, measures, read_judged, summary
+from training.judged import DEPTH, Floats, JudgedQuestion, measures, read_judged, summary
 
 _FOLDS = 5
 _ROUNDS = 20
@@ -72,18 +72,18 @@ def _rank(references: References, questions: list[JudgedQuestion]) -> None:
     print(f"chosen on others, by cross-validation: {_cross_validated(np.array(tried)).round(3)}")
 
 
-def _measured(references: References, questions: list[JudgedQuestion]) -> np.ndarray:
+def _measured(references: References, questions: list[JudgedQuestion]) -> Floats:
     found = [references.search(question.message, DEPTH) for question in questions]
     return measures(questions, [[reference.id for reference in each] for each in found])
 
 
-def _cross_validated(tried: np.ndarray) -> np.ndarray:
+def _cross_validated(tried: Floats) -> Floats:
     """Return the mean avgScore and nDCG@10 of questions by weights that were chosen without them.
 
     `tried` is float64 (settings, questions, 4).
     """
     scores = tried[:, :, 0] / 3 + np.nan_to_num(tried[:, :, 1])
-    held_out = []
+    held_out: list[Floats] = []
     random = np.random.default_rng(17)
     for _ in range(_ROUNDS):
         for fold in np.array_split(random.permutation(tried.shape[1]), _FOLDS):

@@ -6,7 +6,6 @@ a search, and how many of MedQuAD's own questions, which are no emergencies, get
 
 import argparse
 import json
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,8 +60,8 @@ def evaluate(
     """
     figures: dict[str, Any] = {}
     asked = _questions(index)
-    random.Random(17).shuffle(asked)
-    asked = asked[:limit]
+    order = np.random.default_rng(17).permutation(len(asked))[:limit]
+    asked = [asked[number] for number in order]
     with httpx.Client(base_url=url, timeout=60) as client:
         if questions:
             judged = read_judged(questions)

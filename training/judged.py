@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.errors import DataError
+
+Floats = NDArray[np.float64]
 
 DEPTH = 10
 _RELEVANT = 2
@@ -54,7 +57,7 @@ def _judged(line: Mapping[str, object]) -> JudgedQuestion:
     return JudgedQuestion(f"{line['subject']} {line['message']}", scores)
 
 
-def measures(questions: Sequence[JudgedQuestion], rankings: Sequence[Sequence[str]]) -> np.ndarray:
+def measures(questions: Sequence[JudgedQuestion], rankings: Sequence[Sequence[str]]) -> Floats:
     """Return each question's avgScore, nDCG@10, MAP@10 and MRR@10: float64 (questions, 4).
 
     What was not judged scores 0; without any judgment all but the first are NaN.
@@ -85,21 +88,17 @@ def _measures(question: JudgedQuestion, ranking: Sequence[str]) -> tuple[float, 
 
 
 def _discounted(gains: Sequence[int]) -> float:
-    return sum((2**gain - 1) / math.log2(place + 1) for place, gain in enumerate(gains, 1))
+    return math.fsum((2**gain - 1) / math.log2(place + 1) for place, gain in enumerate(gains, 1))
 
 
-def summary(values: np.ndarray, resamples: int = 10_000) -> dict[str, dict[str, float]]:
+def summary(values: Floats, resamples: int = 10_000) -> dict[str, dict[str, float]]:
     """Return each measure's mean and the 95% interval of its bootstrap over questions."""
-    names = ("avg_score", "ndcg_10", "map_10", "mrr_10")
     random = np.random.default_rng(17)
-    drawn = random.integers(0, len(values), (resamples, len(values)))
-    means = np.nanmean(values[drawn], axis=1)
-    low, high = np.nanpercentile(means, [2.5, 97.5], axis=0)
+    drawn = values[random.integers(0, len(values), (resamples, len(values)))]
+    judged = np.maximum(1, (~np.isnan(drawn)).sum(axis=1))
+    low, high = np.percentile(np.nansum(drawn, axis=1) / judged, [2.5, 97.5], axis=0).round(3)
+    mean = np.nanmean(values, axis=0).round(3)
     return {
-        name: {"mean": mean, "low": bottom, "high": top}
-        for name, mean, bottom, top in zip(
-            names,
-            *(np.round(row, 3).tolist() for row in (np.nanmean(values, 0), low, high)),
-            strict=True,
-        )
+        name: {"mean": float(mean[n]), "low": float(low[n]), "high": float(high[n])}
+        for n, name in enumerate(("avg_score", "ndcg_10", "map_10", "mrr_10"))
     }
