@@ -15,7 +15,7 @@ import pytest
 from app.api_keys import parse_key
 from app.settings import Settings
 from tests.app.conftest import Server
-from training import evaluate, explore, finetune, prepare
+from training import evaluate, evaluate_references, explore, finetune, index, prepare
 from training.__main__ import main
 
 ROOT = Path(__file__).parents[1]
@@ -87,7 +87,7 @@ def test_the_openai_block_prints_an_answer(demo: Server) -> None:
     [line.split("#")[0] for line in SHELL.splitlines() if line.startswith("python -m training")],
 )
 def test_training_commands_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (prepare, explore, finetune, evaluate):
+    for module in (prepare, explore, finetune, evaluate, evaluate_references, index):
         monkeypatch.setattr(module, "run", lambda _: 0)
     assert main(shlex.split(command)[3:]) == 0
 

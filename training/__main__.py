@@ -14,7 +14,7 @@ COMMANDS = {
     "finetune": "teach a base GPT-2 to answer",
     "evaluate": "base against fine-tuned on held-out questions",
     "demo": "make the embedded pair from nothing",
-    "index": "MedQuAD in, the index out that the service finds references in",
+    "index": "MedQuAD in, an index of its published answers out",
     "evaluate-references": "ask a service for references and judge what it finds",
 }
 

@@ -6,6 +6,7 @@ a search, and how many of MedQuAD's own questions, which are no emergencies, get
 
 import argparse
 import json
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every question
     figures = evaluate(arguments.url, arguments.questions, arguments.index, arguments.limit)
     print(json.dumps(figures, indent=2))
     return 0

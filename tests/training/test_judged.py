@@ -29,7 +29,7 @@ def test_a_question_without_judgments_counts_for_the_first_measure_alone() -> No
     questions = [JudgedQuestion("?", {"a": 3}), JudgedQuestion("!", {})]
     found = summary(measures(questions, [["a"], ["a"]]), resamples=100)
     assert found["avg_score"]["mean"] == 1.5
-    assert found["ndcg_10"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert found["ndcg_10"]["mean"] == 1.0
 
 
 def test_two_judgments_of_one_answer_give_the_higher(tmp_path: Path) -> None:
