@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import numpy as np
 
 from app.settings import DEMO
 from benchmarks.servers import ours
@@ -40,14 +41,20 @@ def run(arguments: argparse.Namespace) -> int:
     rounds: dict[str, list[Round]] = {name: [] for name in counts}
     with ours(DEMO / "fine-tuned", references=str(arguments.index.resolve())) as (url, _):
         for repeat in range(arguments.repeats + 1):
-            for name, count in counts.items():
-                made = asyncio.run(_round(url, arguments.clients, arguments.new_tokens, count))
+            # Turned each time: neither always follows the other.
+            for name in sorted(counts, reverse=bool(repeat % 2)):
+                asked = (arguments.clients, arguments.new_tokens, counts[name])
+                made = asyncio.run(_round(url, *asked))
                 if repeat:
                     rounds[name].append(made)
     speeds, firsts = (
         {name: statistics.median(made[place] for made in each) for name, each in rounds.items()}
         for place in (0, 1)
     )
+    pairs = zip(rounds["on"], rounds["off"], strict=True)
+    ratios = [on.tokens_per_second / off.tokens_per_second for on, off in pairs]
+    print(f"on ÷ off, median of {len(ratios)} pairs of rounds: {statistics.median(ratios):.3f} ×, ")
+    print(f"the middle half {np.percentile(ratios, [25, 75]).round(3)}\n")
     print(f"| {arguments.clients} clients | tokens/s | ÷ off | first token ms, mean |")
     print("| --- | --- | --- | --- |")
     for name in counts:
