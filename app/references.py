@@ -2,8 +2,9 @@
 
 A question of the index is worth what the message says about its topic (the best of the topic's
 names: the weights of the name's words that the message has, times the share of the name that they
-are, squared), plus BM25 of the message against the question with its topic's names and against
-its answer (Robertson & Zaragoza 2009), times a little more where the message sounds like its type.
+are, squared), plus BM25 of the message against the question with its topic's names (Robertson &
+Zaragoza 2009), times a little more where the message sounds like its type. BM25 against the answers
+added nothing: two thirds of the questions have none.
 The few weights were chosen by cross-validation (`python -m benchmarks references`).
 """
 
@@ -14,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +29,9 @@ from app.question_analysis import Spelling, Stress, Terms, question_types
 from app.support import Support, support
 
 _FORMAT = 1
+_SUPPORT_CHARACTERS = 5_000  # of each reference: reading a book for one sentence holds up others
+_REMEMBERED_TEXTS = 256
+
 Floats = NDArray[np.float32]
 
 
@@ -50,7 +55,6 @@ class Weights:
 
     coverage_power: float = 2.0
     question: float = 0.5
-    answer: float = 0.05
     type: float = 0.2
     stress: Stress = field(default_factory=Stress)
     usual_type: float = 0.5
@@ -77,6 +81,7 @@ class References:
         if self.settings["format"] != _FORMAT:
             raise ValueError(f"its format is {self.settings['format']}, not {_FORMAT}")
         self.terms = Terms(*(self.settings[key] for key in ("splitter", "stop_words", "stemmer")))
+        self._remembered_stems = lru_cache(_REMEMBERED_TEXTS)(self.terms.stems)
         words = json.loads((directory / "words.json").read_text(encoding="utf-8"))
         self.spelling = Spelling(words["spelled"], words["known"])
         self._names = _Scorer(directory / "names")
@@ -86,10 +91,10 @@ class References:
             directory / "questions.jsonl", show_progress=False, save_index=False, verbosity=0
         )
         rows = np.load(directory / "rows.npy", mmap_mode="r")
-        self._documents, self._types = np.ascontiguousarray(rows[:, 0]), rows[:, 1]
+        self._documents, self._types = rows[:, 0].astype(np.intp), rows[:, 1].astype(np.intp)
         pairs = np.load(directory / "name_documents.npy", mmap_mode="r")
-        self._pair_names = np.ascontiguousarray(pairs[:, 0])
-        self._pair_documents = np.ascontiguousarray(pairs[:, 1])
+        self._pair_names = pairs[:, 0].astype(np.intp)
+        self._pair_documents = pairs[:, 1].astype(np.intp)
         self._name_totals = self._names.totals()
         if not len(self._entries) == len(rows) == self.settings["questions"]:
             raise ValueError("its files do not belong together")
@@ -118,15 +123,18 @@ class References:
 
     async def support(self, answer: str, references: Sequence[Reference]) -> Support | None:
         """Return how much of an answer stands in references; None where none of them has text."""
-        texts = [reference.answer for reference in references if reference.answer]
+        texts = [ref.answer[:_SUPPORT_CHARACTERS] for ref in references if ref.answer]
         if not texts or not answer.strip():
             return None
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, support, answer, texts, self)
 
     def stems(self, text: str) -> list[str]:
-        """Return the stems of a text's words, stop words left out."""
-        return self.terms.stems(text)
+        """Return the stems of a text's words, stop words left out; remembers the last texts.
+
+        Both sides of a comparison are held against the same references.
+        """
+        return self._remembered_stems(text)
 
     def weight(self, stem: str) -> float:
         """Return how much a word tells: its inverse document frequency in the answers."""
@@ -143,7 +151,6 @@ class References:
         weighted = self.terms.weighted(message, self.spelling, self.weights.stress)
         scores: Floats = self._topics(weighted)[self._documents]
         scores += self.weights.question * self._questions.scores(weighted)
-        scores += self.weights.answer * self._answers.scores(weighted)
         scores *= self._type_factors(message)[self._types]
         return scores
 

@@ -6,7 +6,7 @@ Written to --out, all of it plain files that load without a pickle, most of them
                           out: a link remains), source, url, focus, type, licence
     names/                BM25 over the names of topics: one entry for each distinct name
     questions/            BM25 over each question and the names of its topic
-    answers/              BM25 over each answer
+    answers/              BM25 over each answer: how rare its words are tells what they tell
     rows.npy              int32 (questions, 2): each question's document and type, by number
     name_documents.npy    int32 (pairs, 2): a name, and a document whose topic is called so
     words.json            `spelled`: words to correct misspellings to, the most frequent first;
