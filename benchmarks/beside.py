@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import statistics
 import time
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from app.settings import DEMO
 from benchmarks.servers import ours
 
 _QUESTION = "My mother, {} years old, has asthma. What are the treatments, and is it inherited?"
+
+
+_TURNS = 4  # of each client in a round: so many that they no longer move in step
 
 
 class Round(NamedTuple):
@@ -69,6 +73,9 @@ async def _round(url: httpx.URL, clients: int, new_tokens: int, references: int)
     limits = httpx.Limits(max_connections=clients)
     async with httpx.AsyncClient(base_url=url, timeout=600, limits=limits) as http:
 
+        async def client(number: int) -> list[tuple[int, float]]:
+            return [await ask(number * _TURNS + turn) for turn in range(_TURNS)]
+
         async def ask(number: int) -> tuple[int, float]:
             body = {
                 "question": _QUESTION.format(20 + number),
@@ -82,7 +89,7 @@ async def _round(url: httpx.URL, clients: int, new_tokens: int, references: int)
             return tokens, answer["timing"]["first_token_ms"] / 1e3
 
         started = time.perf_counter()
-        answers = await asyncio.gather(*(ask(number) for number in range(clients)))
+        answers = list(chain(*await asyncio.gather(*map(client, range(clients)))))
         seconds = time.perf_counter() - started
     tokens = sum(made for made, _ in answers)
     return Round(tokens / seconds, statistics.mean(first for _, first in answers))
