@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Protocol
 
 SUPPORTED = 0.25
-"""Support from which a sentence counts as supported: on `valid_seen`, with its own rows left out of
-the index, not one answer to another question reaches it, and half of the true ones do."""
+"""Support from which a sentence counts as supported: on `test_seen`, with its own rows left out of
+the index, not one answer to another question reaches it, and two in five of the true ones do."""
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|\n|$)", re.DOTALL)
 
