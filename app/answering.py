@@ -17,12 +17,15 @@ from app.prompting import PromptFormat, plain_ids
 from app.sampling import Decoding
 
 ModelName = Literal["fine-tuned", "base"]
-FinishReason = Literal["end", "length"]
+FinishReason = Literal["end", "length", "notice"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer; "end" is the model's own end or a stop text. Times are seconds."""
+    """A finished answer; "end" is the model's own end or a stop text. Times are seconds.
+
+    "notice": nothing was generated, because a notice is given instead.
+    """
 
     model: ModelName
     text: str
@@ -103,8 +106,7 @@ class Answerer:
         self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
     ) -> AsyncGenerator[str | Answer]:
         self.observe(attempt)
-        if decoding.no_repeat_ngram_size is None:
-            decoding = replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
+        decoding = self._resolved(decoding)
         try:
             async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
                 async for piece in pieces:
@@ -158,6 +160,16 @@ class Answerer:
     async def answer(self, question: str, decoding: Decoding) -> Answer:
         """Return the whole answer; raises what `stream` raises."""
         return await finished(self.stream(question, decoding))
+
+    def withhold(self, decoding: Decoding) -> Answer:
+        """Return the answer that was not made, because a notice is given instead."""
+        decoding = self._resolved(decoding)
+        return Answer(self.model, "", "notice", 0, 0, decoding, 0.0, 0.0, 0.0)
+
+    def _resolved(self, decoding: Decoding) -> Decoding:
+        if decoding.no_repeat_ngram_size is not None:
+            return decoding
+        return replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
 
     async def bits_per_byte(self, question: str, reference: str) -> float:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.

@@ -9,12 +9,14 @@ application/problem+json (RFC 9457) in one place, or under /v1 into the errors o
     ├── Unauthorized        401  the request shows no key that this service knows
     ├── RateLimited         429  this client has asked more often than it may
     ├── QueueFull           429  every place in the batch and the queue is taken
+    ├── NoReferences        404  this service has no index of references
     ├── UnknownModel        404  no model of this name is served
     ├── PromptTooLong       413  the prompt leaves no room in the model's context
     ├── DeadlineExceeded    504  the answer took longer than the service allows
     └── GenerationFailed    503  the model could not finish this answer
     ClientGone                   nobody is there to answer
     CheckpointError              a model directory that must not be served (stops the start)
+    IndexFailure                 an index of references that cannot be read (stops the start)
 """
 
 from collections.abc import Mapping
@@ -70,6 +72,10 @@ class UnknownModel(ServiceError):
     """No model of this name is served; the message names those that are."""
 
 
+class NoReferences(ServiceError):
+    """There is no index to search; the message says how to make one."""
+
+
 class PromptTooLong(ServiceError):
     """The prompt's tokens leave no room for an answer in the model's context."""
 
@@ -90,12 +96,17 @@ class CheckpointError(Exception):
     """A model directory or hub id that cannot be served; the message names what is wrong."""
 
 
+class IndexFailure(Exception):
+    """An index of references that cannot be read; the message names what is wrong."""
+
+
 STATUS: Mapping[type[ServiceError], HTTPStatus] = {
     InvalidField: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    NoReferences: HTTPStatus.NOT_FOUND,
     UnknownModel: HTTPStatus.NOT_FOUND,
     PromptTooLong: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,21 +16,22 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__, error_responses, observing
 from app.access import RequireKey, declare_keys
 from app.answering import Answerer, Deadlines, ModelName
-from app.api import answers, openai, page, system
+from app.api import answers, openai, page, references, system
 from app.api_keys import read_keys
 from app.batching import Limits
 from app.body_limit import BodyLimit
 from app.checkpoints import Source, load, prompt_format
 from app.devices import best_device, best_dtype, cpu_threads
-from app.errors import CheckpointError
+from app.errors import CheckpointError, IndexFailure
 from app.generation import BatchingEngine, Engine
 from app.logs import access_log
 from app.paths import DOCUMENTATION
 from app.rate_limit import RateLimit, close_storage, open_storage
+from app.references import References
 from app.request_ids import RequestIds
 from app.security_headers import SecurityHeaders
-from app.serving import RequestLimits, Service
-from app.settings import DEMO, GPT2, GPT2_REVISION, TRAINED, Settings
+from app.serving import RedFlags, RequestLimits, Service
+from app.settings import DEMO, GPT2, GPT2_REVISION, REFERENCES, TRAINED, Settings
 from app.telemetry import Telemetry
 from app.tracing import OFF, Tracing
 
@@ -59,6 +61,8 @@ def create_app(
             max_new_tokens=settings.max_new_tokens,
         ),
         sources=sources(settings),
+        red_flags=RedFlags(settings.region, settings.answer_red_flags),
+        excerpt_characters=settings.excerpt_characters,
     )
     telemetry = Telemetry(service, settings.max_running)
     tracing = Tracing(settings.otel_endpoint) if settings.otel_endpoint else None
@@ -77,6 +81,8 @@ def create_app(
         await asyncio.gather(starting, return_exceptions=True)
         for answerer in service.answerers.values():
             await asyncio.to_thread(answerer.engine.stop)
+        if service.references:
+            service.references.close()
         await close_storage(counted_in)
         if tracing:
             await asyncio.to_thread(tracing.stop)
@@ -96,6 +102,7 @@ def create_app(
     error_responses.install(app)
     _guard(app, settings, counted_in, observers)
     app.include_router(answers.router)
+    app.include_router(references.router)
     app.include_router(openai.router)
     app.include_router(system.router)
     app.include_router(page.router)
@@ -147,6 +154,13 @@ def sources(settings: Settings) -> dict[ModelName, Source]:
     }
 
 
+def reference_index(settings: Settings) -> Path | None:
+    """Return the index of references that the settings ask for, if any."""
+    if settings.references is None:
+        return REFERENCES if REFERENCES.is_dir() else None
+    return None if settings.references == "none" else Path(settings.references)
+
+
 async def _start(
     service: Service,
     telemetry: Telemetry,
@@ -155,6 +169,8 @@ async def _start(
     on_failure: Callable[[], None],
 ) -> None:
     try:
+        if directory := reference_index(settings):
+            service.references = await asyncio.to_thread(References, directory)
         if engines is None:
             loaded = await asyncio.to_thread(load_engines, settings, service.sources, telemetry)
             # Here and not in the loading thread: a stop while loading must leave none running.
@@ -163,7 +179,7 @@ async def _start(
             engines = loaded
         await service.warm_up(_answerers(settings, engines))
         logger.info("ready")
-    except CheckpointError as error:
+    except (CheckpointError, IndexFailure) as error:
         logger.error("cannot start: %s", error)
     except Exception:
         logger.exception("cannot start")

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from app.answering import ModelName
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "content_filter"]
 
 
 class Usage(BaseModel):
@@ -28,7 +28,9 @@ class _Choice(BaseModel):
     index: Literal[0] = 0
     logprobs: None = None
     finish_reason: FinishReason | None = Field(
-        None, description="`stop`: the model's own end, or one of `stop`. `length`: cut."
+        None,
+        description="`stop`: the model's own end, or one of `stop`. `length`: cut. "
+        "`content_filter`: a notice was given instead of an answer.",
     )
 
 

@@ -14,6 +14,8 @@ from typing import Literal
 from app.answering import Answerer, ModelName
 from app.checkpoints import Source
 from app.errors import InvalidField, NotReady
+from app.red_flags import Notice, notices
+from app.references import References
 from app.sampling import Decoding
 
 logger = logging.getLogger(__name__)
@@ -59,12 +61,27 @@ class RequestLimits:
         return asked or self.default_new_tokens
 
 
+@dataclass(frozen=True, slots=True)
+class RedFlags:
+    """What is said to a person in need: contacts of which region, and whether an answer too."""
+
+    region: str = "US"
+    answered: bool = True
+
+    def notices(self, question: str) -> list[Notice]:
+        """Return what must be said before an answer to this question."""
+        return notices(question, self.region)
+
+
 @dataclass(slots=True)
 class Service:
     """Both answerers, what may be asked of them, and the step they are in."""
 
     limits: RequestLimits
     sources: Mapping[ModelName, Source]
+    red_flags: RedFlags = field(default_factory=RedFlags)
+    excerpt_characters: int = 400
+    references: References | None = None
     started_at: float = field(default_factory=time.time)
     """Seconds since the Unix epoch."""
     step: Step = "loading"

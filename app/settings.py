@@ -16,12 +16,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.api_keys import ApiKey, parse_key, read_keys
+from app.red_flags import regions
 
 GPT2 = "openai-community/gpt2"
 GPT2_REVISION = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
 _MODELS = Path(__file__).resolve().parent.parent / "models"
 TRAINED = _MODELS / "gpt2-medquad"
 DEMO = _MODELS / "demo"
+REFERENCES = _MODELS / "references"
 
 Positive = Annotated[int, Ge(1)]
 
@@ -75,6 +77,12 @@ def _storage(uri: str) -> str:
     if find_spec("redis") is None:
         raise ValueError("needs the redis package: pip install 'medqa[redis]'")
     return uri
+
+
+def _region(region: str) -> str:
+    if region not in (known := regions()):
+        raise ValueError(f"must be one of {', '.join(known)}")
+    return region
 
 
 Listed = (NoDecode, BeforeValidator(_split))
@@ -203,6 +211,23 @@ class Settings(BaseSettings):
     )
     drain_seconds: Annotated[int, Ge(0)] = Field(
         30, description="Time that running answers get to finish after SIGTERM."
+    )
+
+    references: str | None = Field(
+        None,
+        description="Directory of the index of published answers, made by `python -m training "
+        "index`. Unset: `models/references` if it exists. `none`: no references.",
+    )
+    excerpt_characters: Positive = Field(
+        400, description="Most characters that a reference shows of its answer."
+    )
+    region: Annotated[str, AfterValidator(_region)] = Field(
+        "US", description="Whose emergency numbers notices name: US, CA, UK, IE, EU, AU or NZ."
+    )
+    answer_red_flags: bool = Field(
+        True,
+        description="Whether a question that gets a notice (emergency, self-harm, overdose, "
+        "poisoning, abuse) is answered too; false gives the notice alone.",
     )
 
     stall_seconds: Annotated[float, Field(gt=0)] = Field(

@@ -14,7 +14,8 @@ from app.observing import RequestRecord
 OFF: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """Without it FastAPI would log exceptions, messages included, to any provider it finds."""
 
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+# Probes, and what has a question in its URL, which FastAPI's spans would hold.
+_UNTRACED = ("/healthz", "/readyz", "/metrics", "/references")
 
 
 class Tracing:
@@ -35,7 +36,7 @@ class Tracing:
             "tracing": True,
             "tracer_provider": self._provider,
             "operation_spans": False,
-            "exclude": lambda scope: scope.get("path") in _PROBES,
+            "exclude": lambda scope: str(scope.get("path")).endswith(_UNTRACED),
         }
 
     def observe(self, record: RequestRecord) -> None:

@@ -3,7 +3,17 @@
 import argparse
 import sys
 
-from benchmarks import cluster, engine, overload, page, screenshots, serving, training
+from benchmarks import (
+    beside,
+    cluster,
+    engine,
+    overload,
+    page,
+    references,
+    screenshots,
+    serving,
+    training,
+)
 
 BENCHMARKS = {
     "engine": engine,
@@ -13,6 +23,8 @@ BENCHMARKS = {
     "page": page,
     "screenshots": screenshots,
     "training": training,
+    "references": references,
+    "beside": beside,
 }
 
 

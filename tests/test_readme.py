@@ -17,7 +17,7 @@ from app.api_keys import parse_key
 from app.settings import Settings
 from benchmarks.chromium import chromium
 from tests.app.conftest import Server
-from training import evaluate, explore, finetune, prepare
+from training import evaluate, evaluate_references, explore, finetune, index, prepare
 from training.__main__ import main
 
 ROOT = Path(__file__).parents[1]
@@ -109,7 +109,7 @@ def test_the_javascript_block_prints_an_answer(demo: Server) -> None:
     [line.split("#")[0] for line in SHELL.splitlines() if " -m training " in line],
 )
 def test_training_commands_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (prepare, explore, finetune, evaluate):
+    for module in (prepare, explore, finetune, evaluate, evaluate_references, index):
         monkeypatch.setattr(module, "run", lambda _: 0)
     assert main(shlex.split(command.partition(" -m training ")[2])) == 0
 

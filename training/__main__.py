@@ -1,9 +1,10 @@
-"""`python -m training COMMAND`: prepare, explore, finetune, evaluate, or make the demo pair."""
+"""`python -m training COMMAND`: data, models, the index of references, and what they are worth."""
 
 import argparse
 import importlib
 import logging
 import sys
+from typing import Any
 
 from training.errors import TrainingError
 
@@ -13,7 +14,13 @@ COMMANDS = {
     "finetune": "teach a base GPT-2 to answer",
     "evaluate": "base against fine-tuned on held-out questions",
     "demo": "make the embedded pair from nothing",
+    "index": "MedQuAD in, an index of its published answers out",
+    "evaluate-references": "ask a service for references and judge what it finds",
 }
+
+
+def _module(command: str) -> Any:
+    return importlib.import_module(f"training.{command.replace('-', '_')}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,11 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(name, help=summary, description=summary)
         if [name] == chosen:  # importing torch for every command's help would take seconds
-            importlib.import_module(f"training.{name}").add_arguments(subparser)
+            _module(name).add_arguments(subparser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        status: int = importlib.import_module(f"training.{arguments.command}").run(arguments)
+        status: int = _module(arguments.command).run(arguments)
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -2,7 +2,8 @@
 
 Source: Ben Abacha & Demner-Fushman, "A question-entailment approach to question answering", BMC
 Bioinformatics 2019; https://github.com/abachaa/MedQuAD, CC BY 4.0. Collections 10-12 carry no
-answers (their licence took the text out) and are left aside. Knows nothing about cleaning.
+answers (their licence took the text out) and are left aside unless asked for. Knows nothing about
+cleaning.
 """
 
 import csv
@@ -10,7 +11,7 @@ import hashlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -31,7 +32,8 @@ PROVENANCE_COLUMNS = [
     "AllCUIs",
     "LowerCaseSchema",
 ]
-_ANSWERED_COLLECTIONS = range(1, 10)
+ANSWERED_COLLECTIONS = range(1, 10)
+ALL_COLLECTIONS = range(1, 13)
 _PATH = re.compile(r"(?:^|/)((\d+)_[A-Za-z0-9_]+)/([A-Za-z0-9_.-]+\.xml)$")
 _LARGEST_FILE_BYTES = 16 * 2**20
 _LARGEST_SUM_BYTES = 256 * 2**20  # MedQuAD sevenfold; spaces zip a thousandfold
@@ -46,7 +48,9 @@ class XmlFile(NamedTuple):
     content: bytes
 
 
-def read_table(source: Path) -> tuple[pd.DataFrame, str]:
+def read_table(
+    source: Path, collections: Container[int] = ANSWERED_COLLECTIONS
+) -> tuple[pd.DataFrame, str]:
     """Return the questions of an archive, a directory or a CSV, and the content's digest.
 
     The table has the seed's six columns and where each row comes from, all as text with "" for
@@ -61,7 +65,7 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str]:
         raise DataError(f"{source}: no such file or directory")
     if source.suffix.lower() == ".csv":
         return _read_csv(source)
-    files = sorted(_xml_files(source), key=lambda file: (file.number, file.name))
+    files = sorted(_xml_files(source, collections), key=lambda file: (file.number, file.name))
     if not files:
         raise DataError(f"{source}: no MedQuAD documents (1_CancerGov_QA/….xml and so on) in it")
     rows = [row for file in files for row in _rows(file)]
@@ -99,29 +103,30 @@ def _read_csv(source: Path) -> tuple[pd.DataFrame, str]:
     return table, hashlib.sha256(source.read_bytes()).hexdigest()
 
 
-def _xml_files(source: Path) -> Iterator[XmlFile]:
+def _xml_files(source: Path, collections: Container[int]) -> Iterator[XmlFile]:
     left = _LARGEST_SUM_BYTES
-    for file in _directory_files(source) if source.is_dir() else _archive_files(source):
+    read = _directory_files if source.is_dir() else _archive_files
+    for file in read(source, collections):
         left -= len(file.content)
         if left < 0:
             raise DataError(f"{source}: over {_LARGEST_SUM_BYTES:,} bytes of XML is no MedQuAD")
         yield file
 
 
-def _directory_files(source: Path) -> Iterator[XmlFile]:
+def _directory_files(source: Path, collections: Container[int]) -> Iterator[XmlFile]:
     try:
         for path in source.rglob("*.xml"):
-            if file := _xml_file(path.as_posix(), path.stat().st_size):
+            if file := _xml_file(path.as_posix(), path.stat().st_size, collections):
                 yield file._replace(content=path.read_bytes())
     except OSError as error:
         raise DataError(f"{source}: not a readable directory: {error}") from error
 
 
-def _archive_files(source: Path) -> Iterator[XmlFile]:
+def _archive_files(source: Path, collections: Container[int]) -> Iterator[XmlFile]:
     try:
         with zipfile.ZipFile(source) as archive:
             for entry in archive.infolist():
-                if file := _xml_file(entry.filename, entry.file_size):
+                if file := _xml_file(entry.filename, entry.file_size, collections):
                     yield file._replace(content=archive.read(entry))
     # RuntimeError: encrypted, or a compression that Python does not have.
     except (
@@ -135,9 +140,9 @@ def _archive_files(source: Path) -> Iterator[XmlFile]:
         raise DataError(f"{source}: not a readable zip archive: {error}") from error
 
 
-def _xml_file(path: str, size: int) -> XmlFile | None:
+def _xml_file(path: str, size: int, collections: Container[int]) -> XmlFile | None:
     match = _PATH.search(path)
-    if not match or int(match[2]) not in _ANSWERED_COLLECTIONS:
+    if not match or int(match[2]) not in collections:
         return None
     if size > _LARGEST_FILE_BYTES:
         raise DataError(f"{path}: {size:,} bytes is no MedQuAD document")

@@ -2,15 +2,16 @@
 
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering import Answer, Answerer
+from app.answering import Answer
 from app.api.dependencies import ServiceDependency
-from app.api.events import Event, gather, stream, wants_stream
+from app.api.events import Event, gather, only, stream, wants_stream
+from app.api.references import Search, searching
 from app.comparing import Comparison, Finished, Piece, Side, compare
 from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
 from app.sampling import Decoding
@@ -29,7 +30,8 @@ from app.schemas import (
     TokenBody,
     Usage,
 )
-from app.serving import RequestLimits
+from app.schemas_around import NoticeBody, ReferencesBody
+from app.serving import RequestLimits, Service
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
@@ -38,9 +40,10 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The whole body, or with `stream` server-sent events: `token` as text is "
-        "made, for `/compare` also `side` as soon as a model is done, then `done` with the whole "
-        "body, or `error` with a problem.",
+        "description": "The whole body, or with `stream` server-sent events: `notice` for each of "
+        "the notices, `token` as text is made, `references` as soon as they are found, for "
+        "`/compare` also `side` as soon as a model is done, then `done` with the whole body, or "
+        "`error` with a problem.",
         "content": {"text/event-stream": {}},
     }
 }
@@ -53,7 +56,12 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
     """Answer a question with one of the two models."""
     answerer = service.admit()[body.model]
     decoding = _decoding(body, service.limits)
-    return await _respond(request, body, _answer_events(answerer, body.question, decoding))
+    notices = _notices(body, service)
+    pieces = answerer.stream(body.question, decoding)
+    if notices and not service.red_flags.answered:
+        pieces = only(answerer.withhold(decoding))
+    search = searching(service, body.question, body.references)
+    return await _respond(request, body, _answer_events(pieces, body, notices, search))
 
 
 @router.post("/compare", response_model=CompareResponse)
@@ -64,8 +72,13 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
     """
     answerers = service.admit()
     decoding = _decoding(body, service.limits)
+    notices = _notices(body, service)
     pieces = compare(answerers, body.question, decoding, body.reference)
-    return await _respond(request, body, _compare_events(pieces, body.question))
+    if notices and not service.red_flags.answered:
+        sides = {model: Side(answerer.withhold(decoding)) for model, answerer in answerers.items()}
+        pieces = only(Comparison(sides))
+    search = searching(service, body.question, body.references)
+    return await _respond(request, body, _compare_events(pieces, body, notices, search))
 
 
 def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> Decoding:
@@ -80,6 +93,10 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
     )
 
 
+def _notices(body: AnswerRequest | CompareRequest, service: Service) -> list[NoticeBody]:
+    return [NoticeBody(**asdict(notice)) for notice in service.red_flags.notices(body.question)]
+
+
 async def _respond(
     request: Request, body: AnswerRequest | CompareRequest, events: AsyncGenerator[Event]
 ) -> Any:
@@ -89,43 +106,69 @@ async def _respond(
 
 
 async def _answer_events(
-    answerer: Answerer, question: str, decoding: Decoding
+    pieces: AsyncGenerator[str | Answer],
+    body: AnswerRequest,
+    notices: list[NoticeBody],
+    searching: AbstractAsyncContextManager[Search],
 ) -> AsyncGenerator[Event]:
-    async with aclosing(answerer.stream(question, decoding)) as pieces:
+    async with aclosing(pieces), searching as search:
+        for notice in notices:
+            yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, str):
-                yield Event("token", TokenBody(model=answerer.model, text=piece))
+                yield Event("token", TokenBody(model=body.model, text=piece))
+                search.begin()
+                if (found := search.news()) is not None:
+                    yield Event("references", ReferencesBody(references=found))
                 continue
-            body = AnswerResponse(
-                id=_new_id(), model=piece.model, question=question, **_fields(piece)
+            done = AnswerResponse(
+                notices=notices,
+                id=_new_id(),
+                model=piece.model,
+                question=body.question,
+                references=await search.found(),
+                **_fields(piece),
+                **await search.support(piece.text),
             )
-            yield Event("done", body)
+            yield Event("done", done)
 
 
 async def _compare_events(
-    pieces: AsyncGenerator[Piece | Finished | Comparison], question: str
+    pieces: AsyncGenerator[Piece | Finished | Comparison],
+    body: CompareRequest,
+    notices: list[NoticeBody],
+    searching: AbstractAsyncContextManager[Search],
 ) -> AsyncGenerator[Event]:
-    async with aclosing(pieces):
+    async with aclosing(pieces), searching as search:
+        for notice in notices:
+            yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, Piece):
                 yield Event("token", TokenBody(model=piece.model, text=piece.text))
+                search.begin()
+                if (found := search.news()) is not None:
+                    yield Event("references", ReferencesBody(references=found))
             elif isinstance(piece, Finished):
-                yield Event("side", SideBody(model=piece.model, side=_side(piece.side)))
+                side = await _side(piece.side, search)
+                yield Event("side", SideBody(model=piece.model, side=side))
             else:
-                body = CompareResponse(
+                done = CompareResponse(
+                    notices=notices,
                     id=_new_id(),
-                    question=question,
-                    fine_tuned=_side(piece.sides["fine-tuned"]),
-                    base=_side(piece.sides["base"]),
+                    question=body.question,
+                    references=await search.found(),
+                    fine_tuned=await _side(piece.sides["fine-tuned"], search),
+                    base=await _side(piece.sides["base"], search),
                 )
-                yield Event("done", body)
+                yield Event("done", done)
 
 
-def _side(side: Side) -> SideAnswer | SideProblem:
+async def _side(side: Side, search: Search) -> SideAnswer | SideProblem:
     if isinstance(side.outcome, ServiceError):
         return SideProblem(problem=Problem(**problem_of(side.outcome)))
     scores = ScoresBody(**asdict(side.scores)) if side.scores else None
-    return SideAnswer(scores=scores, **_fields(side.outcome))
+    support = await search.support(side.outcome.text)
+    return SideAnswer(scores=scores, **_fields(side.outcome), **support)
 
 
 def _fields(answer: Answer) -> dict[str, Any]:

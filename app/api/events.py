@@ -52,6 +52,11 @@ async def gather(request: Request, events: AsyncGenerator[Event]) -> BaseModel:
     return await while_connected(request, _body(events))
 
 
+async def only(item: Result) -> AsyncGenerator[Result]:
+    """Yield one thing that is there already, where others are still to be made."""
+    yield item
+
+
 async def _body(events: AsyncGenerator[Event]) -> BaseModel:
     async with aclosing(events):
         async for event in events:

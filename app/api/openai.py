@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from app.answering import Answer, Answerer, ModelName, finished
 from app.api.dependencies import ServiceDependency
-from app.api.events import Event, stream, while_connected
+from app.api.events import Event, only, stream, while_connected
 from app.errors import InvalidField, UnknownModel
 from app.openai_replies import (
     ChatChoice,
@@ -37,7 +37,11 @@ from app.sampling import Decoding
 from app.serving import RequestLimits, Service
 
 _COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say
-_FINISH: Mapping[str, FinishReason] = {"end": "stop", "length": "length"}
+_FINISH: Mapping[str, FinishReason] = {
+    "end": "stop",
+    "length": "length",
+    "notice": "content_filter",
+}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ErrorBody},
     "5XX": {"model": ErrorBody},
@@ -89,20 +93,26 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     """Answer the last user message, exactly as `/answer` answers a question.
 
     System messages and earlier turns are accepted and not used: the models know only one
-    question and its answer.
+    question and its answer. Where the question speaks of an emergency, self-harm, overdose,
+    poisoning or abuse, whom to call stands before the answer: chat clients show nothing else.
     """
     answerer = _answerer(service, body.model)
     service.limits.check_length(body.question, "messages")
     decoding = _decoding(body, _chat_tokens(body, service.limits))
+    notices = service.red_flags.notices(body.question)
     pieces = answerer.stream(body.question, decoding, body.stop)
+    if notices and not service.red_flags.answered:
+        pieces = only(answerer.withhold(decoding))
+    before = "".join(f"{notice.text} {notice.contact}\n\n" for notice in notices)
     head = _head("chatcmpl", answerer)
     if body.stream:
-        opening = [ChatChunkChoice(delta=Delta(role="assistant", content=""))]
-        chunk = partial(ChatChunk, **head)
-        return await stream(request, _events(pieces, chunk, _delta, opening, body.include_usage))
+        opening = [ChatChunkChoice(delta=Delta(role="assistant", content=before))]
+        events = _events(pieces, partial(ChatChunk, **head), _delta, opening, body.include_usage)
+        return await stream(request, events)
     answer = await while_connected(request, finished(pieces))
     choice = ChatChoice(
-        message=ChatMessage(content=answer.text), finish_reason=_FINISH[answer.finish_reason]
+        message=ChatMessage(content=before + answer.text),
+        finish_reason=_FINISH[answer.finish_reason],
     )
     return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
 

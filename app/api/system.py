@@ -11,8 +11,11 @@ from prometheus_client.exposition import choose_encoder
 from app import __version__
 from app.answering import Answerer
 from app.api.dependencies import ServiceDependency
+from app.api.references import HINT
 from app.errors import PROBLEM_MEDIA_TYPE
+from app.references import References
 from app.schemas import Info, ModelInfo, Problem, Status
+from app.schemas_around import ReferencesInfo
 
 router = APIRouter(tags=["system"])
 
@@ -48,6 +51,7 @@ async def info(service: ServiceDependency) -> Info:
         in_flight={model: answerer.engine.in_flight for model, answerer in answerers.items()},
         libraries={"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "transformers", "fastapi")},
+        references=_references(service.references),
     )
 
 
@@ -56,6 +60,12 @@ async def metrics(request: Request) -> Response:
     """What is counted and measured, in the format that Prometheus asks for."""
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(request.app.state.registry), headers={"Content-Type": content_type})
+
+
+def _references(index: References | None) -> ReferencesInfo:
+    if index is None:
+        return ReferencesInfo(questions=0, answered=0, hint=HINT)
+    return ReferencesInfo(questions=len(index), answered=index.settings["answered"])
 
 
 def _model(answerer: Answerer) -> ModelInfo:

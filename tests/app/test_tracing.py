@@ -74,6 +74,7 @@ async def test_spans_of_a_request_and_its_answers(
         engines["base"].error = DeadlineExceeded("too slow")
         await client.post("/compare", json={"question": f"What is {MARKER}?"})
         await client.get("/healthz")
+        await client.get("/references", params={"q": MARKER})  # a URL that holds a question
     spans = {span.name: span for span in _spans(collector.received)}
     assert set(spans) == {"POST /compare", "text_completion fine-tuned", "text_completion base"}
     request = spans.pop("POST /compare")

@@ -1,0 +1,113 @@
+"""GET /references, and the search that goes beside an answer on the answer's own time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from app.api.dependencies import ServiceDependency
+from app.errors import PROBLEM_MEDIA_TYPE, NoReferences
+from app.references import Reference
+from app.schemas import Problem, Text
+from app.schemas_around import NoticeBody, ReferenceBody, SearchResponse
+from app.serving import Service
+
+HINT = "`python -m training index --out models/references` makes an index of published answers."
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}} for status in (404, 422, 503)
+}
+
+router = APIRouter(tags=["answers"], responses=_PROBLEMS)
+
+
+@router.get("/references")
+async def references(
+    q: Annotated[Text, Query(description="The question, as a person would ask it.")],
+    service: ServiceDependency,
+    limit: Annotated[int, Query(ge=1, le=10, description="Most references to list.")] = 5,
+) -> SearchResponse:
+    """Find published answers to questions like this one; no model is asked."""
+    service.admit()
+    service.limits.check_length(q, "q")
+    if service.references is None:
+        raise NoReferences(f"This service has no index of references. {HINT}")
+    return SearchResponse(
+        notices=[NoticeBody(**asdict(notice)) for notice in service.red_flags.notices(q)],
+        question=q,
+        references=_bodies(await service.references.find(q, limit), service.excerpt_characters),
+    )
+
+
+class Search:
+    """The search for one question: begun with the answer's first token, done before its last."""
+
+    def __init__(self, service: Service, question: str, count: int) -> None:
+        self._index = service.references if count else None
+        self._excerpt_characters = service.excerpt_characters
+        self._question = question
+        self._count = count
+        self._task: asyncio.Task[list[Reference]] | None = None
+        self._told = False
+
+    def begin(self) -> None:
+        """Begin, unless it has begun: not before the first token, which it must not hold up."""
+        if self._index and not self._task:
+            self._task = asyncio.create_task(self._index.find(self._question, self._count))
+
+    def news(self) -> list[ReferenceBody] | None:
+        """Return what was found, once, as soon as it is there."""
+        if self._told or not self._task or not self._task.done():
+            return None
+        self._told = True
+        return _bodies(self._task.result(), self._excerpt_characters)
+
+    async def found(self) -> list[ReferenceBody] | None:
+        """Return what was found; None where there is no index or nothing was asked for."""
+        self.begin()
+        return _bodies(await self._task, self._excerpt_characters) if self._task else None
+
+    async def support(self, answer: str) -> dict[str, Any]:
+        """Return the fields that say how far an answer agrees with what was found."""
+        self.begin()
+        if not self._index or not self._task:
+            return {}
+        support = await self._index.support(answer, await self._task)
+        if support is None:
+            return {}
+        return {"support": round(support.value, 3), "unsupported": support.unsupported}
+
+    def cancel(self) -> None:
+        """Stop waiting for it."""
+        if self._task:
+            self._task.cancel()
+
+
+@asynccontextmanager
+async def searching(service: Service, question: str, count: int) -> AsyncIterator[Search]:
+    """Give a search that ends with its answer, whatever becomes of that."""
+    search = Search(service, question, count)
+    try:
+        yield search
+    finally:
+        search.cancel()
+
+
+def _bodies(found: Sequence[Reference], excerpt_characters: int) -> list[ReferenceBody]:
+    return [
+        ReferenceBody(
+            excerpt=_excerpt(reference.answer, excerpt_characters),
+            **{name: value for name, value in reference._asdict().items() if name != "answer"},
+        )
+        for reference in found
+    ]
+
+
+def _excerpt(answer: str | None, characters: int) -> str | None:
+    """Return how an answer begins, cut between words."""
+    if answer is None or len(answer) <= characters:
+        return answer
+    return answer[: characters - 1].rsplit(" ", 1)[0] + "…"

@@ -1,0 +1,113 @@
+"""The ranking of references and the measure of support, in this process: what each is worth.
+
+Cross-validation over the judged questions: the few weights are chosen on four fifths of them and
+judged on the last, again and again. Support is judged on `test_seen`: true answers against the
+references of their own questions, and answers to other questions against the same.
+"""
+
+import argparse
+import itertools
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from app.question_analysis import Stress
+from app.references import References, Weights
+from app.support import SUPPORTED, support
+from training.examples import read_pairs
+from training.judged import DEPTH, Floats, JudgedQuestion, measures, read_judged, summary
+
+_FOLDS = 5
+_ROUNDS = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmark's options."""
+    parser.add_argument("--index", type=Path, default=Path("models/references"))
+    parser.add_argument("--questions", type=Path, help="judged questions, as in training.judged")
+    parser.add_argument("--data", type=Path, help="what `prepare` wrote, to judge support")
+    parser.add_argument("--split", default="test_seen")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what was measured."""
+    process = psutil.Process()
+    before, started = process.memory_info().rss, time.perf_counter()
+    references = References(arguments.index)
+    print(f"loaded in {time.perf_counter() - started:.2f} s")
+    if arguments.questions:
+        _rank(references, read_judged(arguments.questions))
+    if arguments.data:
+        _judge_support(references, arguments.data, arguments.split)
+    print(f"resident memory: {(process.memory_info().rss - before) / 1e6:.0f} MB more")
+    return 0
+
+
+def _rank(references: References, questions: list[JudgedQuestion]) -> None:
+    times = []
+    for question in questions * 5:
+        started = time.perf_counter()
+        references.search(question.message, 3)
+        times.append((time.perf_counter() - started) * 1_000)
+    print("search of a judged message, ms: p50 {:.2f}, p95 {:.2f}, max {:.2f}".format(
+        *np.percentile(times, [50, 95, 100])
+    ))  # fmt: skip
+    print(f"as served: {summary(_measured(references, questions))}")
+    grid = [
+        Weights(power, question, type=kind, stress=Stress(early=early))
+        for power, question, kind, early in itertools.product(
+            (1.0, 2.0), (0.5, 1.0), (0.1, 0.2), (0.5, 1.0)
+        )
+    ]
+    tried = []
+    for weights in grid:
+        references.weights = weights
+        tried.append(_measured(references, questions))
+    references.weights = Weights()
+    print(f"lowest and highest of {len(grid)} settings:", end=" ")
+    means = np.nanmean(np.array(tried), axis=1)
+    print(means.min(0)[:2].round(3), means.max(0)[:2].round(3))
+    print(f"chosen on others, by cross-validation: {_cross_validated(np.array(tried)).round(3)}")
+
+
+def _measured(references: References, questions: list[JudgedQuestion]) -> Floats:
+    found = [references.search(question.message, DEPTH) for question in questions]
+    return measures(questions, [[reference.id for reference in each] for each in found])
+
+
+def _cross_validated(tried: Floats) -> Floats:
+    """Return the mean avgScore and nDCG@10 of questions by weights that were chosen without them.
+
+    `tried` is float64 (settings, questions, 4).
+    """
+    scores = tried[:, :, 0] / 3 + np.nan_to_num(tried[:, :, 1])
+    held_out: list[Floats] = []
+    random = np.random.default_rng(17)
+    for _ in range(_ROUNDS):
+        for fold in np.array_split(random.permutation(tried.shape[1]), _FOLDS):
+            others = np.delete(scores, fold, axis=1)
+            held_out.extend(tried[np.argmax(others.mean(1)), fold, :2])
+    return np.asarray(np.nanmean(held_out, axis=0))
+
+
+def _judge_support(references: References, data: Path, split: str) -> None:
+    pairs = read_pairs(data, "Split", split)
+    own, other = [], []
+    for number, pair in enumerate(pairs):
+        found = references.search(pair.question, 3)
+        if texts := [reference.answer for reference in found if reference.answer]:
+            stranger = pairs[(number + len(pairs) // 2) % len(pairs)]
+            own.append(support(pair.answer, texts, references).value)
+            other.append(support(stranger.answer, texts, references).value)
+    print(f"support, {len(own)} of {len(pairs)} questions of {split} with texts found:")
+    print(f"  own answers {np.mean(own):.3f}, others' {np.mean(other):.3f}, ", end="")
+    print(f"ROC AUC {_area(own, other):.3f}; at {SUPPORTED}: ", end="")
+    print(f"{np.mean(np.array(own) >= SUPPORTED):.2f}, {np.mean(np.array(other) >= SUPPORTED):.2f}")
+
+
+def _area(positive: list[float], negative: list[float]) -> float:
+    """Return the chance that one of `positive` is above one of `negative` (Mann-Whitney)."""
+    differences = np.subtract.outer(positive, negative)
+    return float(np.mean(differences > 0) + np.mean(differences == 0) / 2)

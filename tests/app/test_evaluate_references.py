@@ -1,0 +1,72 @@
+"""`training evaluate-references` against a real service: what is judged is what is served."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app.conftest import Server
+from tests.training.conftest import document, write_archive
+from training.__main__ import main
+from training.index import index
+
+_TEXTS = {
+    "1_CancerGov_QA/1.xml": document("Asthma", {"What is (are) Asthma ?": "A disease."}),
+    "2_GARD_QA/2.xml": document("Scurvy", {"What is (are) Scurvy ?": "A lack."}),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("index")
+    index(write_archive(directory / "MedQuAD.zip", _TEXTS), directory / "references")
+    return directory / "references"
+
+
+@pytest.fixture(scope="module")
+def serving(pair: Path, made: Path) -> Iterator[Server]:
+    running = Server(
+        MEDQA_FINE_TUNED_MODEL=str(pair / "fine-tuned"),
+        MEDQA_BASE_MODEL=str(pair / "base"),
+        MEDQA_REFERENCES=str(made),
+    )
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_it_judges_what_the_service_finds(
+    serving: Server, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged = [
+        {"collection": "2_GARD_QA", "file": "2.xml", "question_id": "Scurvy-0", "score_max": 3}
+    ]
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"subject": "scurvy", "message": "?", "judged": judged}))
+    arguments = ["--url", serving.url, "--questions", str(questions), "--index", str(made)]
+    assert main(["evaluate-references", *arguments]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["judged"]["avg_score"]["mean"] == 3.0
+    assert figures["judged"]["ndcg_10"]["mean"] == 1.0
+    assert figures["red_flags"] == {"questions": 2, "flagged": 0, "rate": 0.0}
+    assert figures["milliseconds"]["searches"] == 2
+
+
+def test_no_question_reaches_the_log(serving: Server) -> None:
+    httpx.get(f"{serving.url}/references", params={"q": "my secret scurvy"}, timeout=30)
+    body = {"question": "my secret scurvy"}
+    httpx.post(f"{serving.url}/answer", json=body, timeout=30)
+    assert "secret" not in serving.output()
+    assert "GET /references 200" in serving.output()
+
+
+def test_a_service_that_is_not_there_is_named(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--url", "http://127.0.0.1:9", "--index", str(made)]
+    assert main(["evaluate-references", *arguments]) == 2
+    assert "http://127.0.0.1:9 does not answer" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""Notices over HTTP: before the answer in every shape, by region, alone where a setting says so."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings
+from tests.app.conftest import Asking
+
+EMERGENCY = "my father's face is drooping and he can't speak"
+HARMLESS = "What are the symptoms of a stroke?"
+
+
+def _events(text: str) -> list[tuple[str, Any]]:
+    blocks = [
+        dict(line.split(": ", 1) for line in block.splitlines())
+        for block in text.split("\n\n")
+        if block
+    ]
+    return [
+        (block.get("event", ""), json.loads(block["data"]))
+        for block in blocks
+        if block["data"] != "[DONE]"
+    ]
+
+
+@pytest.mark.parametrize("path", ["/answer", "/compare"])
+async def test_a_notice_stands_first_and_the_answer_still_comes(asking: Asking, path: str) -> None:
+    client = await asking()
+    reply = await client.post(path, json={"question": EMERGENCY})
+    body = reply.json()
+    assert next(iter(body)) == "notices"
+    assert [notice["kind"] for notice in body["notices"]] == ["emergency"]
+    assert "911" in body["notices"][0]["contact"]
+    assert (body if path == "/answer" else body["fine_tuned"])["answer"] == "A disease."
+    assert "notices" not in (await client.post(path, json={"question": HARMLESS})).json()
+
+
+@pytest.mark.parametrize("path", ["/answer", "/compare"])
+async def test_a_stream_gives_notices_before_any_token(asking: Asking, path: str) -> None:
+    client = await asking()
+    question = "I want to die, I took 40 pills"
+    reply = await client.post(path, json={"question": question, "stream": True})
+    names = [name for name, _ in _events(reply.text)]
+    assert names[:3] == ["notice", "notice", "token"]
+    assert names[-1] == "done"
+    assert [data["kind"] for _, data in _events(reply.text)[:2]] == ["self_harm", "overdose"]
+    assert len(_events(reply.text)[-1][1]["notices"]) == 2
+
+
+async def test_a_region_has_its_own_numbers(asking: Asking) -> None:
+    client = await asking(region="UK")
+    body = (await client.post("/answer", json={"question": "I want to kill myself"})).json()
+    assert "116 123" in body["notices"][0]["contact"]
+
+
+def test_an_unknown_region_stops_the_start_by_name() -> None:
+    with pytest.raises(ValidationError, match=r"region\n.*must be one of US"):
+        Settings(_env_file=None, region="Atlantis")
+
+
+async def test_the_notice_alone_where_the_setting_says_so(asking: Asking) -> None:
+    client = await asking(answer_red_flags=False)
+    body = (await client.post("/answer", json={"question": EMERGENCY})).json()
+    assert (body["answer"], body["finish_reason"]) == ("", "notice")
+    assert body["usage"]["completion_tokens"] == 0
+    assert body["notices"]
+    both = (await client.post("/compare", json={"question": EMERGENCY})).json()
+    assert {both[side]["finish_reason"] for side in ("fine_tuned", "base")} == {"notice"}
+    assert (await client.post("/answer", json={"question": HARMLESS})).json()["answer"]
+
+
+def _chat(question: str, **more: Any) -> dict[str, Any]:
+    return {"model": "fine-tuned", "messages": [{"role": "user", "content": question}]} | more
+
+
+async def test_chat_clients_read_it_before_the_answer(asking: Asking) -> None:
+    client = await asking()
+    reply = await client.post("/v1/chat/completions", json=_chat(EMERGENCY))
+    choice = reply.json()["choices"][0]
+    assert "911" in choice["message"]["content"].split("\n\n")[0]
+    assert choice["message"]["content"].endswith("\n\nA disease.")
+    assert choice["finish_reason"] == "stop"
+    streamed = await client.post("/v1/chat/completions", json=_chat(EMERGENCY, stream=True))
+    deltas = [data["choices"][0]["delta"] for _, data in _events(streamed.text)]
+    assert "911" in deltas[0]["content"]
+    assert "".join(delta.get("content", "") for delta in deltas) == choice["message"]["content"]
+    plain = await client.post("/v1/chat/completions", json=_chat(HARMLESS))
+    assert plain.json()["choices"][0]["message"]["content"] == "A disease."
+
+
+async def test_chat_clients_get_it_alone_as_filtered_content(asking: Asking) -> None:
+    client = await asking(answer_red_flags=False)
+    reply = await client.post("/v1/chat/completions", json=_chat(EMERGENCY))
+    choice = reply.json()["choices"][0]
+    assert choice["finish_reason"] == "content_filter"
+    assert "911" in choice["message"]["content"]
