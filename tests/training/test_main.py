@@ -22,7 +22,7 @@ def test_an_unknown_recipe_is_told_in_one_line() -> None:
         check=False,
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("error: no recipe 'fast'; there are demo, full, seed")
+    assert result.stderr.startswith("error: no recipe 'fast'; there are demo, full, lora, seed")
     assert len(result.stderr.splitlines()) == 1
     assert not result.stdout
 
