@@ -94,6 +94,6 @@ def guarded_manager(checkpoint: Checkpoint, limits: Limits) -> GuardedManager:
             use_cuda_graph=False,
         ),
     )
-    manager.logit_processor = processor_list()
+    manager.logit_processor = processor_list(checkpoint.tokenizer)
     manager.output_router.output_queue = _Discarded()
     return manager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import LogitsProcessorList
+from transformers import LogitsProcessorList, PreTrainedTokenizerBase
 from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessor,
     ContinuousBatchingLogitsProcessorList,
@@ -22,6 +22,8 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from app.no_repeat import inside_words, repeating
+
 _LEAST_TEMPERATURE = 1e-5  # dividing by less overflows float32, and the likeliest token wins anyway
 
 
@@ -29,9 +31,8 @@ _LEAST_TEMPERATURE = 1e-5  # dividing by less overflows float32, and the likelie
 class Decoding:
     """How an answer is decoded. Temperature 0 is greedy: the same question, the same answer.
 
-    No sequence of `no_repeat_ngram_size` tokens comes twice in an answer (Paulus et al. 2017),
-    but for those that stand in the prompt: an answer may name its subject as often as it likes.
-    0 lets the model repeat itself, None leaves it to the model's default.
+    No new word makes a sequence of `no_repeat_ngram_size` tokens come twice in an answer: see
+    `no_repeat`. 0 lets the model repeat itself, None leaves it to the model's default.
     """
 
     max_new_tokens: int
@@ -58,7 +59,8 @@ class Decoding:
 class RequestSampler(ContinuousBatchingLogitsProcessor):
     """Ban what would repeat; draw the next token of every sampled request, let greedy ones pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, inside_words: frozenset[int]) -> None:
+        self._inside_words = inside_words
         self.supported_kwargs = {"decoding": Decoding}
         self.ignored_kwargs = ()
         self._rows: list[tuple[Decoding, list[int], list[int]]] = []
@@ -86,7 +88,8 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):
         del tensor_arg
         for row, (decoding, prompt, made) in enumerate(self._rows):
             if size := decoding.no_repeat_ngram_size:
-                scores[row, repeating(prompt, made, size)] = -torch.inf
+                banned = repeating(prompt, made, size, self._inside_words)
+                scores[row, banned] = -torch.inf
             if not decoding.greedy:
                 no_history: Any = None  # these warpers look at no earlier tokens
                 warped = decoding.warpers()(no_history, scores[row : row + 1])
@@ -95,32 +98,9 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):
         return scores
 
 
-def repeating(prompt: list[int], made: list[int], size: int) -> list[int]:
-    """Return the tokens that would complete a sequence of `size` which the answer already holds.
-
-    Those that the prompt holds too may come again. Upstream's NoRepeatNGramLogitsProcessor knows
-    no such exception, and so misspells every long name that it is asked about.
-    """
-    if len(made) < size:
-        return []
-    tail = made[len(made) - size + 1 :]
-    return list(_following(made, tail) - _following(prompt, tail))
-
-
-def _following(tokens: list[int], tail: list[int]) -> set[int]:
-    """Return the tokens that stand right after each place where `tail` stands in `tokens`."""
-    if not tail:
-        return set(tokens)
-    found, end = set(), 0
-    while tail[-1] in tokens[end:-1]:
-        end = tokens.index(tail[-1], end) + 1
-        if end >= len(tail) and tokens[end - len(tail) : end] == tail:
-            found.add(tokens[end])
-    return found
-
-
-def processor_list() -> ContinuousBatchingLogitsProcessorList:
+def processor_list(tokenizer: PreTrainedTokenizerBase) -> ContinuousBatchingLogitsProcessorList:
     """Return upstream's list holding our one processor, with its argument row counted."""
-    processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([RequestSampler()]))
+    sampler = RequestSampler(inside_words(tokenizer))
+    processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([sampler]))
     processors.tensors_required = 1
     return processors

@@ -51,8 +51,8 @@ class DecodingFields(_Request):
     )
     no_repeat_ngram_size: Annotated[int, Field(strict=True, ge=0)] | None = Field(
         None,
-        description="No sequence of so many tokens comes twice in the answer, unless it stands in "
-        "the question; 0 allows it. Left out: each model's default, which is in `/info`.",
+        description="No word makes a sequence of so many tokens come twice in the answer, unless "
+        "it stands in the question; 0 allows it. Left out: each model's default, in `/info`.",
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
 

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
+from training.no_repeat import NO_TOKEN, NoRepeat
+
 _BATCH = 128
-_NO_TOKEN = -1
 _LEAVING_SHARE = 0.1  # of the rows, before it pays to copy the others together
 
 
@@ -62,14 +63,12 @@ def greedy_answers(
     prompts: Sequence[list[int]],
     end_id: int,
     max_new_tokens: int,
-    no_repeat_ngram_size: int = 0,
+    guard: NoRepeat | None = None,
     label: str = "",
 ) -> list[list[int]]:
     """Return each prompt's greedy answer as token ids, the end token included where it ends.
 
-    With `no_repeat_ngram_size`, no sequence of so many tokens comes twice in an answer unless it
-    stands in the prompt, as the service decodes it. An answer also stops where it fills the model's
-    context.
+    With a `guard` no answer repeats itself. One also stops where it fills the model's context.
     """
     by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers: dict[int, list[int]] = {}
@@ -77,7 +76,7 @@ def greedy_answers(
         for start in range(0, len(prompts), _BATCH):
             batch = by_length[start : start + _BATCH]
             texts = [prompts[index] for index in batch]
-            for row, answer in _ended(model, texts, end_id, max_new_tokens, no_repeat_ngram_size):
+            for row, answer in _ended(model, texts, end_id, max_new_tokens, guard):
                 answers[batch[row]] = answer
                 progress.update()
     return [answers[index] for index in range(len(prompts))]
@@ -85,12 +84,16 @@ def greedy_answers(
 
 @torch.inference_mode()
 def _ended(
-    model: Any, prompts: Sequence[list[int]], end_id: int, max_new_tokens: int, guard: int
+    model: Any,
+    prompts: Sequence[list[int]],
+    end_id: int,
+    max_new_tokens: int,
+    guard: NoRepeat | None,
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield one batch's rows with their answers, as they end."""
     context_tokens = int(model.config.max_position_embeddings)
     inputs, mask = (padded.to(model.device) for padded in _left_padded(prompts))
-    asked = inputs.masked_fill(mask == 0, _NO_TOKEN)
+    asked = inputs.masked_fill(mask == 0, NO_TOKEN)
     limits = [min(max_new_tokens, context_tokens - len(prompt)) for prompt in prompts]
     room = torch.tensor(limits, device=model.device)
     rows = torch.arange(len(prompts), device=model.device)
@@ -108,7 +111,7 @@ def _ended(
             logits_to_keep=1,
         ).logits[:, -1]
         if guard:
-            ban_repeats(logits, asked, answers, guard)
+            guard.ban(logits, asked, answers)
         inputs = logits.argmax(dim=-1, keepdim=True)
         answers = torch.cat([answers, inputs], dim=1)
         ends = ~done & ((inputs[:, 0] == end_id) | (room <= answers.shape[1]))
@@ -126,36 +129,6 @@ def _ended(
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         # Rows that are done but have not left must not run out of positions.
         positions = (positions[:, -1:] + 1).clamp(max=context_tokens - 1)
-
-
-def ban_repeats(
-    logits: torch.Tensor, prompts: torch.Tensor, answers: torch.Tensor, size: int
-) -> None:
-    """Set to -inf what would make the last `size` tokens of an answer stand in it twice.
-
-    What stands in the prompt may: an answer may name its subject as often as it likes.
-
-    Args:
-        logits: scores of the next token, shape [rows, vocabulary], changed in place.
-        prompts: tokens of the prompts, shape [rows, prompt tokens], -1 where there is none.
-        answers: tokens so far, shape [rows, tokens].
-        size: of the sequences (Paulus et al. 2017), at least 1.
-
-    But for that as transformers' NoRepeatNGramLogitsProcessor, whose Python loops over rows and
-    tokens take longer than the model.
-    """
-    if answers.shape[1] < size:
-        return
-    grams = answers.unfold(1, size, 1)  # [rows, grams, size]
-    begin_like_the_end = (grams[..., :-1] == answers[:, None, answers.shape[1] - size + 1 :]).all(
-        -1
-    )
-    found, place = begin_like_the_end.nonzero(as_tuple=True)
-    repeated = grams[found, place]
-    if prompts.shape[1] >= size:
-        asked = (prompts.unfold(1, size, 1)[found] == repeated[:, None]).all(-1).any(-1)
-        found, repeated = found[~asked], repeated[~asked]
-    logits[found, repeated[:, -1]] = -torch.inf
 
 
 def _left_padded(prompts: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,6 +17,7 @@ from training.greedy import greedy_answers
 from training.likelihood import information, shared_span
 from training.loaded import Loaded
 from training.metrics import Metric
+from training.no_repeat import NoRepeat
 from training.prompt import END, encode_prompt
 from training.questions import Question, Questions
 from training.scores import Answer, score
@@ -133,7 +134,8 @@ def generated(
     end: Any = loaded.tokenizer.eos_token_id
     places = list(places)
     prompts = [encode_prompt(asked[place].text, loaded.tokenizer) for place in places]
-    found = greedy_answers(loaded.model, prompts, end, max_new_tokens, guard, label)
+    no_repeat = NoRepeat.of(loaded.tokenizer, guard)
+    found = greedy_answers(loaded.model, prompts, end, max_new_tokens, no_repeat, label)
     return {place: _answer(ids, end, loaded) for place, ids in zip(places, found, strict=True)}
 
 

@@ -1,15 +1,13 @@
-"""Greedy answers in a batch: those of `generate()`; under the guard none repeats itself."""
+"""Greedy answers in a batch are those of `generate()`."""
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import NoRepeatNGramLogitsProcessor
 
 from tests.conftest import CONTEXT_TOKENS
-from training.greedy import ban_repeats, greedy_answers
+from training.greedy import greedy_answers
 from training.loaded import load
 
 PROMPTS = [[5, 9, 17], [33, 8, 120, 64, 31, 7], [61] * 30]
@@ -57,30 +55,3 @@ def test_an_answer_stops_where_the_context_is_full(model: Any) -> None:
     answers = greedy_answers(model, prompts, NO_END, 1000)
     assert [len(answer) for answer in answers] == [3, CONTEXT_TOKENS - 2]
     assert answers[0] == alone(model, prompts[0], 3)
-
-
-def test_nothing_comes_twice_under_the_guard(model: Any) -> None:
-    free, guarded = (greedy_answers(model, PROMPTS, NO_END, 60, size) for size in (0, 2))
-    assert any(len(set(pairwise(answer))) < len(answer) - 1 for answer in free)
-    for prompt, answer in zip(PROMPTS, guarded, strict=True):
-        made = [pair for pair in pairwise(answer) if pair not in set(pairwise(prompt))]
-        assert len(set(made)) == len(made)
-
-
-@pytest.mark.parametrize("size", [1, 2, 3])
-@pytest.mark.parametrize("tokens", [0, 1, 2, 3, 40])
-def test_the_guard_bans_what_upstreams_bans(size: int, tokens: int) -> None:
-    generator = torch.Generator().manual_seed(tokens)
-    answers: Any = torch.randint(0, 4, (5, tokens), generator=generator)
-    logits: Any = torch.rand(5, 8, generator=generator)
-    expected = NoRepeatNGramLogitsProcessor(size)(answers, logits.clone())
-    ban_repeats(logits, answers[:, :0], answers, size)
-    assert torch.equal(logits, expected)
-
-
-def test_what_the_prompt_holds_may_come_again() -> None:
-    answers = torch.tensor([[1, 2, 3, 1, 2], [1, 2, 3, 1, 2]])
-    prompts = torch.tensor([[-1, 1, 2, 4], [0, 1, 2, 3]])
-    logits = torch.zeros(2, 5)
-    ban_repeats(logits, prompts, answers, 3)
-    assert logits.isinf().tolist() == [[False, False, False, True, False], [False] * 5]

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import NoRepeatNGramLogitsProcessor
 
-from app.sampling import repeating
+from app.checkpoints import Checkpoint
+from app.no_repeat import inside_words, repeating
 
+NONE: frozenset[int] = frozenset()
 TOKENS = st.lists(st.integers(0, 3), max_size=30)
 
 
@@ -27,7 +29,7 @@ TOKENS = st.lists(st.integers(0, 3), max_size=30)
 def test_what_would_repeat_is_banned(
     prompt: list[int], made: list[int], size: int, banned: set[int]
 ) -> None:
-    assert set(repeating(prompt, made, size)) == banned
+    assert set(repeating(prompt, made, size, NONE)) == banned
 
 
 @given(made=TOKENS, size=st.integers(1, 4))
@@ -35,14 +37,34 @@ def test_without_a_prompt_it_bans_what_upstreams_bans(made: list[int], size: int
     history: Any = torch.tensor([made], dtype=torch.long)
     scores: Any = torch.zeros(1, 4)
     expected = NoRepeatNGramLogitsProcessor(size)(history, scores).isinf()[0]
-    assert set(repeating([], made, size)) == set(expected.nonzero().flatten().tolist())
+    assert set(repeating([], made, size, NONE)) == set(expected.nonzero().flatten().tolist())
 
 
 @given(prompt=TOKENS, made=TOKENS, size=st.integers(1, 4))
 def test_only_what_the_prompt_holds_is_let_through(
     prompt: list[int], made: list[int], size: int
 ) -> None:
-    strict, banned = (set(repeating(given, made, size)) for given in ([], prompt))
+    strict, banned = (set(repeating(given, made, size, NONE)) for given in ([], prompt))
     tail = made[len(made) - size + 1 :]
     asked = {tuple(prompt[at : at + size]) for at in range(len(prompt))}
     assert banned == {token for token in strict if (*tail, token) not in asked}
+
+
+def test_inside_a_word_only_longer_sequences_count() -> None:
+    again = [1, 2, 3] * 3
+    assert repeating([], again[:5], 2, frozenset({3})) == []
+    assert repeating([], again[:5], 2, NONE) == [3]
+    assert repeating([], again[:8], 2, frozenset({3})) == []
+    assert repeating([], [*again, 1, 2], 2, frozenset({3})) == [3]
+
+
+def test_which_tokens_go_on_with_a_word(fine_tuned: Checkpoint) -> None:
+    tokenizer = fine_tuned.tokenizer
+    inside = inside_words(tokenizer)
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    begin = {token for token, name in enumerate(tokens) if name.startswith("\u0120")}
+    assert begin
+    assert not begin & inside
+    assert tokenizer.encode("a", add_special_tokens=False)[0] in inside
+    assert not inside & {*tokenizer.encode(".,\n", add_special_tokens=False)}
+    assert not inside & {*tokenizer.all_special_ids}
