@@ -118,7 +118,7 @@ export class Client {
   }
 
   /**
-   * What is served, within which limits. Needs the key where there is one.
+   * What is served, within which limits.
    * @param {{signal?: AbortSignal}} options
    */
   async info({ signal } = {}) {
@@ -172,12 +172,12 @@ export class Client {
 
 /** @param {Response} response @returns {Promise<Problem>} */
 async function problemOf(response) {
-  const status = response.status;
+  const { status, statusText } = response;
   const body = await response.json().catch(() => ({}));
   if (typeof body.detail === "string") return { ...body, status };
   // Whatever stands between us and the service may answer too, in its own words.
-  const detail = `The service answered with ${status} ${response.statusText}`.trimEnd() + ".";
-  return { title: response.statusText, status, detail };
+  const detail = `The service answered with ${status} ${statusText}`.trimEnd() + ".";
+  return { title: statusText, status, detail };
 }
 
 /** @param {Response} response @returns {number | null} */

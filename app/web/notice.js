@@ -21,7 +21,7 @@ const WORDS = {
     "Whoever runs this service finds the reason in its log. This page keeps looking for it."],
   offline: ["offline", "bad", "Offline", "The service cannot be reached",
     "Is it running, and are you connected? This page looks again every second and goes on by itself."],
-  key: ["key", "key", "Key needed"],
+  key: ["key", "wait", "Key needed"],
 };
 
 const pill = find("#state");

@@ -8,8 +8,6 @@ export class Side {
   constructor(column) {
     this.column = column;
     this.heading = find("header", column);
-    this.finished = false;
-    this.pending = "";
     this.frame = 0;
   }
 

@@ -34,10 +34,10 @@ ASTHMA = "What is asthma?"
 FOUND = {
     "1_CancerGov_QA/1.xml": document(
         "Asthma", {"What is (are) Asthma ?": "Asthma is a disease of the airways."}
-    ),
+    ).replace("<Document", '<Document url="https://published.example/asthma?a=1"'),
     "11_MPlusDrugs_QA/3.xml": document(
         "Albuterol", {"Why is this prescribed, asthma or albuterol ?": ""}
-    ),
+    ).replace("<Document", '<Document url="http://published.example/albuterol"'),
 }
 WHY = "not found in the published answers listed below"
 
