@@ -6,10 +6,11 @@ import { ConnectionLost, ServiceError } from "./client.js";
 const MAX_WAIT_SECONDS = 120;
 
 /** @typedef {import("./client.js").Watching} Watching */
+/** @typedef {import("./service.js").Service} Service */
 
 /**
  * Ask both models. Nothing is asked again once an answer has begun.
- * @param {import("./service.js").Service} service
+ * @param {Service} service
  * @param {string} question
  * @param {Watching & Record<string, unknown> & {signal: AbortSignal}} options
  * @param {(error: ServiceError) => Promise<void>} busy resolves when it is time to ask again
@@ -19,6 +20,7 @@ export async function ask(service, question, options, busy) {
   let begun = false;
   /** @type {Watching} */
   const watching = {
+    ...options,
     onToken(token) {
       begun = true;
       options.onToken?.(token);
@@ -31,7 +33,7 @@ export async function ask(service, question, options, busy) {
   while (true) {
     await service.whenReady(options.signal);
     try {
-      return await service.client.compare(question, { ...options, ...watching });
+      return await service.client.compare(question, watching);
     } catch (error) {
       if (begun || !(await mayPass(service, error, busy))) throw error;
     }
@@ -40,7 +42,7 @@ export async function ask(service, question, options, busy) {
 
 /**
  * Whether a failure is one of the moment, which the service's state tells or `busy` waits for.
- * @param {import("./service.js").Service} service
+ * @param {Service} service
  * @param {unknown} error
  * @param {(error: ServiceError) => Promise<void>} busy
  */
@@ -66,22 +68,16 @@ async function mayPass(service, error, busy) {
  */
 export async function countDown(seconds, tick, signal, skip) {
   const end = performance.now() + seconds * 1000;
-  const over = new AbortController();
-  const once = { signal: over.signal };
-  try {
-    await new Promise((resolve, reject) => {
-      const turn = () => {
-        const left = Math.ceil((end - performance.now()) / 1000);
-        if (left > 0) tick(left);
-        else resolve(left);
-      };
-      const timer = setInterval(turn, 250);
-      over.signal.addEventListener("abort", () => clearInterval(timer));
-      signal.addEventListener("abort", () => reject(signal.reason), once);
-      skip.addEventListener("click", resolve, once);
-      turn();
-    });
-  } finally {
-    over.abort();
-  }
+  let timer = 0;
+  await new Promise((resolve, reject) => {
+    const turn = () => {
+      const left = Math.ceil((end - performance.now()) / 1000);
+      if (left > 0) tick(left);
+      else resolve(left);
+    };
+    timer = setInterval(turn, 250);
+    signal.addEventListener("abort", () => reject(signal.reason));
+    skip.addEventListener("click", resolve, { once: true });
+    turn();
+  }).finally(() => clearInterval(timer));
 }

@@ -22,33 +22,43 @@
  * @property {number | null} bits_per_byte lower is better; null: the reference did not fit
  */
 
+/** @typedef {{kind: string, text: string, contact: string}} Notice To be shown above everything. */
+
+/**
+ * @typedef {object} Reference A published question like the one asked.
+ * @property {string} question
+ * @property {string | null} excerpt how its answer begins; null: only a link is allowed
+ * @property {string} source
+ * @property {string} url not to be trusted
+ */
+
+/** @typedef {{notices?: Notice[], references?: Reference[]}} Around What came with the answers. */
+
 /**
  * @typedef {object} Answer What one model made of the question.
  * @property {string} answer
- * @property {"end" | "length"} finish_reason
+ * @property {"end" | "length" | "notice"} finish_reason "notice": not answered
  * @property {{prompt_tokens: number, completion_tokens: number}} usage
  * @property {Required<Decoding>} decoding as it was used
  * @property {{queue_ms: number, first_token_ms: number, total_ms: number}} timing
  * @property {Scores} [scores]
+ * @property {number} [support] 0 to 1: how much of it stands in the references
+ * @property {[number, number][]} [unsupported] where it does not: indices of `Array.from(answer)`
  */
 
-/**
- * @typedef {object} Problem A failure, by RFC 9457.
- * @property {string} title
- * @property {number} status
- * @property {string} detail
- * @property {{field: string, message: string}[]} [errors]
- */
+/** @typedef {{field: string, message: string}} FieldError */
+/** @typedef {{title: string, status: number, detail: string, errors?: FieldError[]}} Problem RFC 9457. */
 
-/** @typedef {Answer & {id: string, model: ModelName, question: string, disclaimer: string}} AnswerBody */
+/** @typedef {Answer & Around & {id: string, model: ModelName, question: string, disclaimer: string}} AnswerBody */
 /** @typedef {Answer | {problem: Problem}} Side One side may fail while the other answers. */
-/** @typedef {{id: string, question: string, fine_tuned: Side, base: Side, disclaimer: string}} Comparison */
+/** @typedef {Around & {id: string, question: string, fine_tuned: Side, base: Side, disclaimer: string}} Comparison */
 
 /**
  * @typedef {object} Watching
+ * @property {(notice: Notice) => void} [onNotice] before any answer
  * @property {(token: {model: ModelName, text: string}) => void} [onToken] each piece of an answer
- * @property {(done: {model: ModelName, side: Side}) => void} [onSide] each side of a comparison,
- *   as soon as it is finished or has failed
+ * @property {(done: {model: ModelName, side: Side}) => void} [onSide] one side is done or has failed
+ * @property {(found: {references: Reference[]}) => void} [onReferences] as soon as they are found
  * @property {AbortSignal} [signal] aborting frees the answer's place on the server
  */
 
@@ -87,7 +97,7 @@ export class Client {
   }
 
   /**
-   * Ask one model. Without `onToken` the answer comes in one piece.
+   * Ask one model. Without an `on…` the answer comes in one piece.
    * @param {string} question
    * @param {Decoding & Watching & {model?: ModelName}} options
    * @returns {Promise<AnswerBody>} throws as `compare` does
@@ -97,7 +107,7 @@ export class Client {
   }
 
   /**
-   * Ask both models. Without `onToken` and `onSide` the answers come in one piece.
+   * Ask both models. Without an `on…` the answers come in one piece.
    * @param {string} question
    * @param {Decoding & Watching & {reference?: string}} options `reference`: a known good answer
    * @returns {Promise<Comparison>}
@@ -108,7 +118,7 @@ export class Client {
   }
 
   /**
-   * What is served, within which limits. Needs the key where there is one.
+   * What is served, within which limits.
    * @param {{signal?: AbortSignal}} options
    */
   async info({ signal } = {}) {
@@ -129,8 +139,10 @@ export class Client {
   }
 
   /** @param {string} path @param {string} question @param {any} options */
-  async #ask(path, question, { onToken, onSide, signal, ...fields }) {
-    const stream = Boolean(onToken || onSide);
+  async #ask(path, question, { onNotice, onToken, onReferences, onSide, signal, ...fields }) {
+    /** @type {Record<string, ((data: any) => void) | undefined>} */
+    const watchers = { notice: onNotice, token: onToken, references: onReferences, side: onSide };
+    const stream = Object.values(watchers).some(Boolean);
     const response = await this.#fetch(path, {
       method: "POST",
       body: JSON.stringify({ question, ...fields, stream }),
@@ -138,10 +150,9 @@ export class Client {
     });
     if (!stream) return unlessLost(response.json(), signal);
     for await (const { event, data } of events(response, signal)) {
-      if (event === "token") onToken?.(data);
-      else if (event === "side") onSide?.(data);
-      else if (event === "error") throw new ServiceError(data);
-      else if (event === "done") return data;
+      if (event === "error") throw new ServiceError(data);
+      if (event === "done") return data;
+      watchers[event]?.(data);
     }
     throw new ConnectionLost();
   }
@@ -161,12 +172,12 @@ export class Client {
 
 /** @param {Response} response @returns {Promise<Problem>} */
 async function problemOf(response) {
-  const status = response.status;
+  const { status, statusText } = response;
   const body = await response.json().catch(() => ({}));
   if (typeof body.detail === "string") return { ...body, status };
   // Whatever stands between us and the service may answer too, in its own words.
-  const detail = `The service answered with ${status} ${response.statusText}`.trimEnd() + ".";
-  return { title: response.statusText, status, detail };
+  const detail = `The service answered with ${status} ${statusText}`.trimEnd() + ".";
+  return { title: statusText, status, detail };
 }
 
 /** @param {Response} response @returns {number | null} */

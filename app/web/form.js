@@ -10,9 +10,9 @@ const SETTINGS = [
   ["max_new_tokens", "Longest answer", "In tokens, of about three quarters of a word.", { min: "1" }],
   ["temperature", "Randomness", "Temperature, 0 to 2. Above 0, unlikelier words get a chance.",
     { max: "2", step: "any", placeholder: "0" }],
-  ["top_p", "Keep the likeliest share", "Top-p, up to 1. With randomness, draws only from words that hold this share.",
+  ["top_p", "Keep the likeliest share", "Top-p, up to 1. Draws only from words that hold this share.",
     { max: "1", step: "any", placeholder: "1" }],
-  ["top_k", "Keep the likeliest few", "Top-k. With randomness, draws only from this many words.",
+  ["top_k", "Keep the likeliest few", "Top-k. Draws only from this many words.",
     { placeholder: "all" }],
   ["no_repeat_ngram_size", "Never repeat a run of", "In tokens. 0 lets both models go in circles.",
     { placeholder: "each model’s own" }],
@@ -68,11 +68,11 @@ export function fill({ question: text, options }) {
  * @returns {boolean} whether there were any that have a place
  */
 export function showErrors(errors) {
-  const placed = errors.filter(({ field }) => form.querySelector(`[data-error-for="${CSS.escape(field)}"]`));
+  const placed = errors.filter(({ field }) => form.querySelector(`#${CSS.escape(field)}-error`));
   for (const { field, message } of placed) {
     const wrong = input(field);
     wrong.setAttribute("aria-invalid", "true");
-    find(`[data-error-for="${field}"]`, form).textContent = message;
+    find(`#${field}-error`, form).textContent = message;
     const panel = wrong.closest(".panel");
     if (panel) open(panel.id);
   }
@@ -81,14 +81,14 @@ export function showErrors(errors) {
 }
 
 function clearErrors() {
-  for (const place of form.querySelectorAll("[data-error-for]")) place.textContent = "";
+  for (const place of form.querySelectorAll(".error")) place.textContent = "";
   for (const wrong of form.querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
 }
 
 /** @param {string} panel @param {boolean} shown */
 function open(panel, shown = true) {
   find(`#${panel}`).hidden = !shown;
-  find(`[data-opens="${panel}"]`).ariaExpanded = String(shown);
+  find(`[aria-controls="${panel}"]`).ariaExpanded = String(shown);
 }
 
 /** Show the service's own limits. @param {Record<string, number>} limits */
@@ -111,8 +111,8 @@ export function install(send, stop) {
   });
   find("#stop").addEventListener("click", stop);
   addEventListener("keydown", (event) => event.key === "Escape" && stop());
-  for (const button of form.querySelectorAll("[data-opens]")) {
-    button.addEventListener("click", () => open(button.dataset.opens, button.ariaExpanded !== "true"));
+  for (const button of form.querySelectorAll("[aria-controls]")) {
+    button.addEventListener("click", () => open(button.getAttribute("aria-controls"), button.ariaExpanded !== "true"));
   }
   find("#settings .fields").append(...SETTINGS.map(setting));
   find("#examples").append(...Object.entries(EXAMPLES).map(example));
@@ -122,15 +122,13 @@ export function install(send, stop) {
 function setting([name, label, help, more]) {
   const number = make("input", { id: name, name, type: "number", min: "0", ...more });
   number.setAttribute("aria-describedby", `${name}-help ${name}-error`);
-  const error = make("p", { className: "error", id: `${name}-error` });
-  error.dataset.errorFor = name;
   return make(
     "div",
     {},
     make("label", { htmlFor: name }, label),
     number,
     make("p", { className: "help", id: `${name}-help` }, help),
-    error,
+    make("p", { className: "error", id: `${name}-error` }),
   );
 }
 

@@ -4,49 +4,24 @@ import { find, make } from "./dom.js";
 import { wait } from "./words.js";
 
 /** @typedef {import("./service.js").State | "busy"} Shown */
-/** @typedef {{icon: string, tone: string, pill: string, title?: string, text?: string}} Words */
+/** @typedef {[icon: string, tone: string, pill: string, title?: string, text?: string]} Words */
 
 /** @type {Record<Shown, Words>} */
 const WORDS = {
-  connecting: { icon: "starting", tone: "wait", pill: "Connecting…" },
-  loading: {
-    icon: "starting",
-    tone: "wait",
-    pill: "Starting",
-    title: "The models are loading",
-    text: "That takes seconds to minutes. Ask already: your question is sent as soon as they are ready.",
-  },
-  "warming up": {
-    icon: "starting",
-    tone: "wait",
-    pill: "Starting",
-    title: "Almost ready",
-    text: "The models are loaded and try a first question of their own. Ask already: yours is sent next.",
-  },
-  ready: { icon: "ready", tone: "tuned", pill: "Ready" },
-  busy: { icon: "busy", tone: "wait", pill: "Busy", title: "Every place is taken" },
-  draining: {
-    icon: "starting",
-    tone: "wait",
-    pill: "Stopping",
-    title: "The service is stopping",
-    text: "It takes no new questions. When it is back, this page goes on by itself.",
-  },
-  failed: {
-    icon: "failed",
-    tone: "bad",
-    pill: "Failed",
-    title: "The models failed",
-    text: "Whoever runs this service finds the reason in its log. This page keeps looking for it.",
-  },
-  offline: {
-    icon: "offline",
-    tone: "bad",
-    pill: "Offline",
-    title: "The service cannot be reached",
-    text: "Is it running, and are you connected? This page looks again every second and goes on by itself.",
-  },
-  key: { icon: "key", tone: "key", pill: "Key needed" },
+  connecting: ["starting", "wait", "Connecting…"],
+  loading: ["starting", "wait", "Starting", "The models are loading",
+    "That takes seconds to minutes. Ask already: your question is sent as soon as they are ready."],
+  "warming up": ["starting", "wait", "Starting", "Almost ready",
+    "The models are loaded and try a first question of their own. Ask already: yours is sent next."],
+  ready: ["ready", "tuned", "Ready"],
+  busy: ["busy", "wait", "Busy", "Every place is taken"],
+  draining: ["starting", "wait", "Stopping", "The service is stopping",
+    "It takes no new questions. When it is back, this page goes on by itself."],
+  failed: ["failed", "bad", "Failed", "The models failed",
+    "Whoever runs this service finds the reason in its log. This page keeps looking for it."],
+  offline: ["offline", "bad", "Offline", "The service cannot be reached",
+    "Is it running, and are you connected? This page looks again every second and goes on by itself."],
+  key: ["key", "wait", "Key needed"],
 };
 
 const pill = find("#state");
@@ -61,16 +36,16 @@ export const tryNow = find("button", notice);
  * @param {string} [text]
  */
 export function showState(state, text) {
-  const words = WORDS[state] ?? WORDS.connecting;
+  const [icon, tone, name, title, usual] = WORDS[state] ?? WORDS.connecting;
   for (const place of [pill, notice]) {
     place.dataset.state = state;
-    place.dataset.tone = words.tone;
-    find("use", place).setAttribute("href", `#icon-${words.icon}`);
+    place.dataset.tone = tone;
+    find("use", place).setAttribute("href", `#icon-${icon}`);
   }
-  find("span", pill).textContent = words.pill;
-  notice.hidden = !words.title;
-  find("h2", notice).textContent = words.title ?? "";
-  find("p", notice).textContent = text ?? words.text ?? "";
+  find("span", pill).textContent = name;
+  notice.hidden = !title;
+  find("h2", notice).textContent = title ?? "";
+  find("p", notice).textContent = text ?? usual ?? "";
   tryNow.hidden = state !== "busy";
   keyForm.hidden = state !== "key";
 }
@@ -88,6 +63,6 @@ export function announce(text) {
 
 /** What is said of a state. @param {Shown} state */
 export function spoken(state) {
-  const { pill: name, title, text = "" } = WORDS[state] ?? WORDS.connecting;
+  const [, , name, title, text = ""] = WORDS[state] ?? WORDS.connecting;
   return `${title ?? name}. ${text}`;
 }

@@ -1,5 +1,6 @@
 /** The page: wires the form, the service and both columns. Each part knows nothing of the others. */
 
+import { showNotices, showReferences } from "./around.js";
 import { ask, countDown } from "./asking.js";
 import { Client, ConnectionLost, ServiceError } from "./client.js";
 import { copy, find } from "./dom.js";
@@ -44,8 +45,8 @@ function begin(asked) {
   shown = asked;
   find(".asked .tools").hidden = false;
   find("#asked").textContent = asked.question;
-  find("#summary").hidden = true;
-  find("#scores").hidden = true;
+  for (const id of ["#summary", "#scores", "#references"]) find(id).hidden = true;
+  find("#notices").replaceChildren();
   for (const model of MODELS) sides[model].begin();
   const result = find("#result");
   // On a phone the columns may be out of sight.
@@ -75,12 +76,16 @@ async function send() {
 
 /** @type {import("./client.js").Watching} */
 const watching = {
+  onNotice: (notice) => showNotices([notice]),
+  onReferences: ({ references }) => showReferences(references),
   onToken: ({ model, text }) => sides[model].append(text),
   onSide: ({ model, side }) => sides[model].finish(side),
 };
 
 /** Show a whole comparison. @param {import("./client.js").Comparison} result */
 function complete(result) {
+  showNotices(result.notices);
+  showReferences(result.references);
   for (const model of MODELS) {
     if (!sides[model].finished) sides[model].finish(result[FIELDS[model]]);
   }
@@ -132,8 +137,8 @@ function showAgain(entry) {
   form.showRunning(false);
   form.fill(entry);
   begin(entry);
-  complete(entry.result);
   find("#asked").focus();
+  complete(entry.result);
 }
 
 function serviceChanged() {
@@ -169,13 +174,16 @@ function followLink() {
   send();
 }
 
+/** @param {string} button @param {(asked: Asked) => string} text */
+function copies(button, text) {
+  find(button).addEventListener("click", () => shown && copy(find(button), text(shown)));
+}
+
 form.install(send, stop);
 past.install(showAgain);
 find("#key-form").addEventListener("submit", useKey);
-find("#copy-link").addEventListener("click", (/** @type {any} */ event) => shown && copy(event.target, linkTo(shown)));
-find("#copy-curl").addEventListener("click", (/** @type {any} */ event) =>
-  shown && copy(event.target, curl(client.baseUrl, shown, Boolean(client.key))),
-);
+copies("#copy-link", linkTo);
+copies("#copy-curl", (asked) => curl(client.baseUrl, asked, Boolean(client.key)));
 service.addEventListener("change", serviceChanged);
 service.check();
 addEventListener("hashchange", followLink);

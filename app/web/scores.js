@@ -1,34 +1,17 @@
 /** Both answers against a reference: a table in plain words. */
 
 import { make } from "./dom.js";
-import { answered } from "./words.js";
+import { answered, percent } from "./words.js";
 
 /** @typedef {import("./client.js").Scores} Scores */
-/** @typedef {{name: string, help: string, of: (scores: Scores) => number | null, show: (value: number) => string, low?: boolean}} Measure */
-
-const percent = (/** @type {number} */ share) => `${Math.round(share * 100)}%`;
+/** @typedef {[name: string, help: string, key: keyof Scores, show: (value: number) => string]} Measure */
 
 /** @type {Measure[]} */
 const MEASURES = [
-  {
-    name: "Words in common, in order",
-    help: "ROUGE-L. 100% is the reference word for word.",
-    of: (scores) => scores.rouge_l,
-    show: percent,
-  },
-  {
-    name: "Words in common, in any order",
-    help: "Token F1.",
-    of: (scores) => scores.token_f1,
-    show: percent,
-  },
-  {
-    name: "Surprise at the reference",
-    help: "Bits per byte. Lower: the model finds the reference likelier.",
-    of: (scores) => scores.bits_per_byte,
-    show: (bits) => bits.toFixed(2),
-    low: true,
-  },
+  ["Words in common, in order", "ROUGE-L. 100% is the reference word for word.", "rouge_l", percent],
+  ["Words in common, in any order", "Token F1.", "token_f1", percent],
+  ["Surprise at the reference", "Bits per byte. Lower: the model finds the reference likelier.",
+    "bits_per_byte", (bits) => bits.toFixed(2)],
 ];
 
 /**
@@ -53,17 +36,17 @@ export function showScores(place, { fine_tuned, base }) {
 }
 
 /** @param {Measure} measure @param {(Scores | undefined | false)[]} scores */
-function row(measure, scores) {
-  const values = scores.map((each) => (each ? measure.of(each) : undefined));
+function row([name, help, key, show], scores) {
+  const values = scores.map((each) => (each ? each[key] : undefined));
   const known = /** @type {number[]} */ (values.filter((value) => typeof value === "number"));
-  const best = measure.low ? Math.min(...known) : Math.max(...known);
-  const differ = known.length === 2 && measure.show(known[0]) !== measure.show(known[1]);
+  const best = key === "bits_per_byte" ? Math.min(...known) : Math.max(...known);
+  const differ = known.length === 2 && show(known[0]) !== show(known[1]);
   const cells = values.map((value) => {
     if (value === undefined) return make("td", {}, "–");
     if (value === null) return make("td", {}, "too long");
     const better = differ && value === best;
-    return make("td", { className: better ? "better" : "" }, measure.show(value));
+    return make("td", { className: better ? "better" : "" }, show(value));
   });
-  const help = make("span", { className: "help" }, measure.help);
-  return make("tr", {}, make("th", { scope: "row" }, measure.name, help), ...cells);
+  const title = make("th", { scope: "row" }, name, make("span", { className: "help" }, help));
+  return make("tr", {}, title, ...cells);
 }

@@ -7,9 +7,7 @@ export class Side {
   /** @param {HTMLElement} column */
   constructor(column) {
     this.column = column;
-    this.heading = column.querySelector("header");
-    this.finished = false;
-    this.pending = "";
+    this.heading = find("header", column);
     this.frame = 0;
   }
 
@@ -19,16 +17,12 @@ export class Side {
     this.pending = "";
     this.frame = 0;
     this.finished = false;
-    this.column.replaceChildren(
-      /** @type {Node} */ (this.heading),
-      find("#answer-template").content.cloneNode(true),
-    );
+    this.column.replaceChildren(this.heading, find("#answer-template").content.cloneNode(true));
     this.text = document.createTextNode("");
     this.answer = find(".answer", this.column);
     this.answer.append(this.text);
     this.answer.ariaBusy = "true";
-    this.column.dataset.state = "waiting";
-    this.#progress("waiting for the first word");
+    this.#show("waiting", "waiting for the first word");
     const button = find(".copy", this.column);
     button.addEventListener("click", () => copy(button, this.text?.data ?? ""));
   }
@@ -49,8 +43,7 @@ export class Side {
     this.text?.appendData(this.pending);
     this.pending = "";
     if (this.finished) return;
-    this.column.dataset.state = "writing";
-    this.#progress("writing");
+    this.#show("writing", "writing");
   }
 
   /**
@@ -59,14 +52,30 @@ export class Side {
    */
   finish(side) {
     if (!answered(side)) return this.fail(side.problem.detail);
-    this.#end("finished", "");
+    this.pending = "";
     if (this.text) this.text.data = side.answer;
-    find(".answer", this.column).classList.toggle("blank", !side.answer.trim());
+    this.#end("finished", "");
+    const withheld = side.finish_reason === "notice";
+    if (withheld) this.answer.dataset.blank = "No answer: the notice above comes first.";
+    else if (!side.answer.trim()) this.answer.dataset.blank = "The model ended without a word.";
+    if (side.unsupported?.length) this.#doubt(side.answer, side.unsupported);
     const list = find(".stats", this.column);
     for (const [name, value] of stats(side)) {
       list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
     }
-    list.hidden = false;
+    list.hidden = withheld;
+  }
+
+  /** Mark what the references do not say. @param {string} answer @param {[number, number][]} spans */
+  #doubt(answer, spans) {
+    const why = "not found in the published answers listed below";
+    const letters = Array.from(answer); // code points, as spans count
+    const parts = spans.flatMap(([from, to], at) => [
+      letters.slice(spans[at - 1]?.[1] ?? 0, from).join(""),
+      make("mark", { title: why }, letters.slice(from, to).join("")),
+    ]);
+    this.answer.replaceChildren(...parts, letters.slice(spans.at(-1)?.[1]).join(""));
+    this.answer.after(make("p", { className: "help" }, `Dotted: ${why}.`));
   }
 
   /**
@@ -89,14 +98,14 @@ export class Side {
   #end(state, words) {
     this.finished = true;
     this.#flush();
-    this.column.dataset.state = state;
     this.answer.ariaBusy = "false";
-    find(".copy", this.column).hidden = !this.text?.data && state !== "finished";
-    this.#progress(words);
+    find(".copy", this.column).hidden = !this.text?.data;
+    this.#show(state, words);
   }
 
-  /** @param {string} words */
-  #progress(words) {
+  /** @param {string} state @param {string} words */
+  #show(state, words) {
+    this.column.dataset.state = state;
     const progress = find(".progress", this.column);
     if (progress.textContent !== words) progress.textContent = words;
   }

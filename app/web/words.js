@@ -4,12 +4,16 @@
 /** @typedef {import("./client.js").Side} Side */
 
 const number = new Intl.NumberFormat("en");
+const compact = new Intl.NumberFormat("en", { notation: "compact" });
 
 /** @param {Side} side @returns {side is Answer} */
 export const answered = (side) => "answer" in side;
 
 /** @param {number} count @param {string} unit */
 export const counted = (count, unit) => `${number.format(count)} ${unit}${count === 1 ? "" : "s"}`;
+
+/** @param {number} share */
+export const percent = (share) => `${Math.round(share * 100)}%`;
 
 /** @param {number} milliseconds */
 export function duration(milliseconds) {
@@ -26,26 +30,30 @@ export function wait(seconds) {
 }
 
 /** @param {number} parameters */
-export function size(parameters) {
-  const millions = parameters / 1e6;
-  return `${millions < 10 ? millions.toFixed(1) : Math.round(millions)}M parameters`;
-}
+export const size = (parameters) => `${compact.format(parameters)} parameters`;
 
 /** @param {Answer} answer @returns {[string, string][]} what it took, by name */
-export function stats({ finish_reason, usage, timing }) {
+export function stats({ finish_reason, usage, timing, support }) {
   const { completion_tokens } = usage;
   const writing = (timing.total_ms - timing.first_token_ms) / 1000;
   const speed = completion_tokens > 1 && writing > 0 ? (completion_tokens - 1) / writing : null;
-  return [
+  /** @type {[string, string][]} */
+  const all = [
     ["Finish", finish_reason === "end" ? "ended by itself" : "cut at the limit"],
     ["Length", counted(completion_tokens, "token")],
     ["First token", duration(timing.first_token_ms)],
     ["Speed", speed === null ? "–" : `${number.format(Math.round(speed))} tokens/s`],
   ];
+  if (support !== undefined) {
+    const share = `${percent(support)} by its words. That does not make it true.`;
+    all.push(["Agrees with the published answers below", share]);
+  }
+  return all;
 }
 
 /** @param {Answer} tuned @param {Answer} base @returns {string} how the two differ */
 export function difference(tuned, base) {
+  if (tuned.finish_reason === "notice") return "Neither model was asked.";
   if (tuned.answer === base.answer) return "Both models gave the same answer.";
   const ours = counted(tuned.usage.completion_tokens, "token");
   const theirs = counted(base.usage.completion_tokens, "token");

@@ -104,7 +104,7 @@ def ask(page: Page, question: str = ASKED, **settings: str) -> None:
     """Fill in the form, and send it by Enter."""
     for name, value in settings.items():
         panel = "reference-panel" if name == "reference" else "settings"
-        opener = page.locator(f'[data-opens="{panel}"]')
+        opener = page.locator(f'[aria-controls="{panel}"]')
         if opener.get_attribute("aria-expanded") == "false":
             opener.click()
         page.locator(f'[name="{name}"]').fill(value)

@@ -29,7 +29,8 @@ PAYLOADS = [
 EVERYTHING = " ".join(PAYLOADS)
 
 
-def _says(engine: FakeEngine, text: str) -> None:
+def says(engine: FakeEngine, text: str) -> None:
+    """Have an engine say a text."""
     tokenizer = engine.checkpoint.tokenizer
     engine.ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
     engine.ends = [False] * len(engine.ids)
@@ -43,8 +44,8 @@ def _assert_inert(page: Page) -> None:
 
 def test_html_is_text_wherever_it_comes_from(opened: Open, fake: Fake) -> None:
     page = opened(fake.url)
-    _says(fake.fine_tuned, EVERYTHING)
-    _says(fake.base, PAYLOADS[0])
+    says(fake.fine_tuned, EVERYTHING)
+    says(fake.base, PAYLOADS[0])
     ask(page, EVERYTHING, reference=EVERYTHING)
     expect_finished(page)
     for place in (side(page, "fine-tuned").locator(".answer"), page.locator("#asked")):
