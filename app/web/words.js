@@ -45,7 +45,7 @@ export function stats({ finish_reason, usage, timing, support }) {
     ["Speed", speed === null ? "–" : `${number.format(Math.round(speed))} tokens/s`],
   ];
   if (support !== undefined) {
-    const share = `${percent(support)} by its words. That does not make it true.`;
+    const share = `${percent(support)} by its words. Agreeing does not make it true.`;
     all.push(["Agrees with the published answers below", share]);
   }
   return all;
@@ -53,7 +53,7 @@ export function stats({ finish_reason, usage, timing, support }) {
 
 /** @param {Answer} tuned @param {Answer} base @returns {string} how the two differ */
 export function difference(tuned, base) {
-  if (tuned.finish_reason === "notice") return "Neither model was asked.";
+  if (tuned.finish_reason === "notice") return "Neither gave an answer: the notice comes first.";
   if (tuned.answer === base.answer) return "Both models gave the same answer.";
   const ours = counted(tuned.usage.completion_tokens, "token");
   const theirs = counted(base.usage.completion_tokens, "token");
