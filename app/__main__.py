@@ -61,6 +61,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,  # `logs` has a line of its own for each request
                 timeout_graceful_shutdown=settings.drain_seconds,
+                timeout_keep_alive=settings.keep_alive_seconds,
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=settings.trusted_proxies,
                 root_path=settings.root_path,

@@ -209,6 +209,11 @@ class Settings(BaseSettings):
     request_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         120.0, description="Longest time from a question to the end of its answer."
     )
+    keep_alive_seconds: Positive = Field(
+        75,
+        description="Time that an idle connection stays open. Longer than a proxy in front keeps "
+        "its own, or it will now and then send a request into one that is closing.",
+    )
     drain_seconds: Annotated[int, Ge(0)] = Field(
         30, description="Time that running answers get to finish after SIGTERM."
     )

@@ -27,9 +27,9 @@ SENTENCES = [
 ]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """Tiny tensors gain nothing from threads, and results repeat."""
+    """Tiny tensors gain nothing from threads, and results repeat whatever a test before set."""
     torch.set_num_threads(1)
 
 
