@@ -1,14 +1,14 @@
 """POST /answer and POST /compare."""
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering import Answer
+from app.answering import Answer, ModelName
 from app.api.dependencies import ServiceDependency
 from app.api.events import Event, gather, only, stream, wants_stream
 from app.api.references import Search, searching
@@ -116,10 +116,8 @@ async def _answer_events(
             yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, str):
-                yield Event("token", TokenBody(model=body.model, text=piece))
-                search.begin()
-                if (found := search.news()) is not None:
-                    yield Event("references", ReferencesBody(references=found))
+                for event in _written(body.model, piece, search):
+                    yield event
                 continue
             done = AnswerResponse(
                 notices=notices,
@@ -139,28 +137,37 @@ async def _compare_events(
     notices: list[NoticeBody],
     searching: AbstractAsyncContextManager[Search],
 ) -> AsyncGenerator[Event]:
+    sides: dict[ModelName, SideAnswer | SideProblem] = {}
     async with aclosing(pieces), searching as search:
         for notice in notices:
             yield Event("notice", notice)
         async for piece in pieces:
             if isinstance(piece, Piece):
-                yield Event("token", TokenBody(model=piece.model, text=piece.text))
-                search.begin()
-                if (found := search.news()) is not None:
-                    yield Event("references", ReferencesBody(references=found))
+                for event in _written(piece.model, piece.text, search):
+                    yield event
             elif isinstance(piece, Finished):
-                side = await _side(piece.side, search)
+                sides[piece.model] = side = await _side(piece.side, search)
                 yield Event("side", SideBody(model=piece.model, side=side))
             else:
+                for model in piece.sides.keys() - sides.keys():
+                    sides[model] = await _side(piece.sides[model], search)
                 done = CompareResponse(
                     notices=notices,
                     id=_new_id(),
                     question=body.question,
                     references=await search.found(),
-                    fine_tuned=await _side(piece.sides["fine-tuned"], search),
-                    base=await _side(piece.sides["base"], search),
+                    fine_tuned=sides["fine-tuned"],
+                    base=sides["base"],
                 )
                 yield Event("done", done)
+
+
+def _written(model: ModelName, text: str, search: Search) -> Iterator[Event]:
+    """Yield a piece of an answer, and the references once they are found beside it."""
+    yield Event("token", TokenBody(model=model, text=text))
+    search.begin()
+    if (found := search.news()) is not None:
+        yield Event("references", ReferencesBody(references=found))
 
 
 async def _side(side: Side, search: Search) -> SideAnswer | SideProblem:

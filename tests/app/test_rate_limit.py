@@ -7,7 +7,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -185,10 +184,6 @@ async def test_a_storage_that_fails_lets_everyone_pass_and_is_logged_once(
     assert "is back" in caplog.text
 
 
-needs_redis_package = pytest.mark.skipif(find_spec("redis") is None, reason="needs redis, optional")
-
-
-@needs_redis_package
 async def test_a_redis_that_is_down_lets_everyone_pass(
     asking: Asking, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -228,7 +223,6 @@ def redis_uri(tmp_path: Any) -> Iterator[str]:
         process.wait()
 
 
-@needs_redis_package
 async def test_processes_count_together_in_redis(asking: Asking, redis_uri: str) -> None:
     clients = [await asking(rate_limit="3/minute", rate_limit_storage=redis_uri) for _ in range(2)]
     responses = [await clients[number % 2].post("/answer", json=QUESTION) for number in range(4)]

@@ -12,6 +12,7 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from training.medquad import read_table
+from training.questions import NEEDED
 
 PAIRS = {
     "What is asthma?": "Asthma is a disease of the airways in the lungs.",
@@ -21,16 +22,7 @@ PAIRS = {
 }
 
 
-COLUMNS = [
-    "QuestionClean",
-    "AnswerClean",
-    "QuestionType",
-    "Source",
-    "Keep",
-    "GroupId",
-    "Split",
-    "SeedRow",
-]
+COLUMNS = list(NEEDED)
 
 
 def write_table(directory: Path, splits: dict[str, dict[str, str]]) -> Path:
