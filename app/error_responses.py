@@ -3,7 +3,7 @@
 The one place where a failure becomes a response, whoever raised it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -127,13 +127,33 @@ def _unexpected(request: Request, _: Exception) -> JSONResponse:
     return respond(request.scope, failed, {request_ids.HEADER: request_ids.current()})
 
 
+Handler = Callable[[Request, Exception], Response]
+
+
+def _in_the_loop(handler: Handler) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return a handler that Starlette does not run in a thread.
+
+    The hop there and back waits for an inference thread to let go of the interpreter, and refusals
+    must be fastest when the models are busiest.
+    """
+
+    async def handle(request: Request, error: Exception) -> Response:
+        return handler(request, error)
+
+    return handle
+
+
 def install(app: FastAPI) -> None:
     """Make every failure of `app` answer as its clients expect; before other middleware."""
-    app.add_exception_handler(ServiceError, service_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(ClientGone, _client_gone)
-    app.add_exception_handler(Exception, _unexpected)
+    handlers: dict[type[Exception], Handler] = {
+        ServiceError: service_error,
+        HTTPException: _http_error,
+        RequestValidationError: _validation_error,
+        ClientGone: _client_gone,
+        Exception: _unexpected,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, _in_the_loop(handler))
     # Starlette calls that one outside all middleware, where a response lacks the headers that they
     # add: a page of another origin could not even read it. So the same stands inside them too.
-    app.add_middleware(ServerErrorMiddleware, handler=_unexpected)
+    app.add_middleware(ServerErrorMiddleware, handler=_in_the_loop(_unexpected))

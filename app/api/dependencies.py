@@ -7,7 +7,9 @@ from fastapi import Depends, Request
 from app.serving import Service
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
+    # A coroutine, though it waits for nothing: FastAPI would run a function in a thread, and each
+    # hop there and back waits for an inference thread to let go of the interpreter.
     service: Service = request.app.state.service
     return service
 
