@@ -19,7 +19,7 @@ from app.packing import can_pack, pack
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _TRIAL_REQUESTS = 16
 _TRIAL_REPEATS = 5
-_TRIAL_PARAMETERS = 50_000_000  # GPT-2 has 124M, the demo pair 10M
+_SMALL_PARAMETERS = 50_000_000  # GPT-2 has 124M, the demo pair 10M
 _WORTHWHILE = 1.5  # rounding makes answers depend a little on what else is in the batch
 
 
@@ -57,6 +57,11 @@ def cpu_threads(quota_file: Path = _CGROUP_QUOTA) -> int:
     return allowed if quota == "max" else max(1, min(allowed, math.ceil(int(quota) / int(period))))
 
 
+def is_small(parameters: int) -> bool:
+    """Whether a step of a model is too short for threads to share: they wait for each other."""
+    return parameters < _SMALL_PARAMETERS
+
+
 def best_dtype(wanted: str, device: torch.device) -> torch.dtype | None:
     """Return the dtype named, or for `auto` bfloat16 on CUDA and float32 on MPS.
 
@@ -75,7 +80,7 @@ def fitted(model: PreTrainedModel, dtype: torch.dtype | None) -> PreTrainedModel
     emulated (no AVX-512 BF16, no AMX), which is many times slower. A small model is bound by other
     things and stays as it is: what is served must not turn on a moment's noise.
     """
-    if model.num_parameters() < _TRIAL_PARAMETERS:
+    if is_small(model.num_parameters()):
         return _to(model, dtype or torch.float32)
     tried = [(each, form) for each in _formats(dtype) for form in (False, True)]
     best, best_seconds = model, math.inf

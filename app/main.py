@@ -21,7 +21,7 @@ from app.api_keys import read_keys
 from app.batching import Limits
 from app.body_limit import BodyLimit
 from app.checkpoints import Source, load, prompt_format
-from app.devices import best_device, best_dtype, cpu_threads
+from app.devices import best_device, best_dtype, cpu_threads, is_small
 from app.errors import CheckpointError, IndexFailure
 from app.generation import BatchingEngine, Engine
 from app.logs import access_log
@@ -238,4 +238,6 @@ def load_engines(
             checkpoints[model] = load(source, device, dtype)
         dtype = checkpoints[model].model.dtype  # one for both: a comparison must compare the models
     prompt_format(checkpoints["fine-tuned"])
+    if not settings.cpu_threads and all(is_small(each.parameters) for each in checkpoints.values()):
+        torch.set_num_threads(1)
     return {model: BatchingEngine(checkpoint, limits) for model, checkpoint in checkpoints.items()}

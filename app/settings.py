@@ -172,7 +172,8 @@ class Settings(BaseSettings):
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
-        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota.",
+        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota; "
+        "one where both models are small, such as the demo pair.",
     )
 
     max_question_characters: Positive = Field(

@@ -7,6 +7,7 @@ with 1 where a bound of the project is broken.
 
 import argparse
 import asyncio
+import json
 import time
 from itertools import chain
 from typing import NamedTuple
@@ -22,6 +23,7 @@ _QUESTION = "What are the symptoms of disease number {}?"
 _MAX_LATENCY_RATIO = 2.0
 _MAX_REFUSAL_SECONDS = 0.1
 _MAX_GROWTH = 0.05
+_LONGEST_SECONDS = 120
 
 
 class Reply(NamedTuple):
@@ -73,34 +75,37 @@ async def _closed(url: httpx.URL, clients: int, requests: int, new_tokens: int) 
     """Each client asks again when it has its answer."""
 
     async def client(number: int) -> list[Reply]:
-        return [await _ask(http, number, new_tokens) for _ in range(requests)]
+        return [await _ask(url, number, new_tokens) for _ in range(requests)]
 
-    async with _client(url) as http:
-        return list(chain.from_iterable(await asyncio.gather(*map(client, range(clients)))))
+    return list(chain.from_iterable(await asyncio.gather(*map(client, range(clients)))))
 
 
 async def _open(url: httpx.URL, rate: float, seconds: float, new_tokens: int) -> list[Reply]:
     """Ask at Poisson arrivals of `rate` per second."""
     gaps = np.random.default_rng(17).exponential(1 / rate, int(rate * seconds))
-    async with _client(url) as http, asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group:
         started, moment, tasks = time.perf_counter(), 0.0, []
         for number, gap in enumerate(gaps):
             moment += gap
             await asyncio.sleep(max(0.0, started + moment - time.perf_counter()))
-            tasks.append(group.create_task(_ask(http, number, new_tokens)))
+            tasks.append(group.create_task(_ask(url, number, new_tokens)))
     return [task.result() for task in tasks]
 
 
-def _client(url: httpx.URL) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, timeout=120, limits=httpx.Limits(max_connections=None))
-
-
-async def _ask(http: httpx.AsyncClient, number: int, new_tokens: int) -> Reply:
-    started = time.perf_counter()
-    response = await http.post(
-        "/answer", json={"question": _QUESTION.format(number), "max_new_tokens": new_tokens}
+async def _ask(url: httpx.URL, number: int, new_tokens: int) -> Reply:
+    """Ask on a connection of its own, by hand: a client library takes as long as a refusal."""
+    body = json.dumps({"question": _QUESTION.format(number), "max_new_tokens": new_tokens})
+    request = (
+        f"POST /answer HTTP/1.1\r\nHost: {url.host}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     )
-    return Reply(response.status_code, time.perf_counter() - started)
+    started = time.perf_counter()
+    async with asyncio.timeout(_LONGEST_SECONDS):
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(request.encode())
+        response = await reader.read()
+        writer.close()
+    return Reply(int(response.split(b" ", 2)[1]), time.perf_counter() - started)
 
 
 def _p95(seconds: list[float]) -> float:

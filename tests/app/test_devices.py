@@ -56,7 +56,7 @@ def test_the_faster_format_is_served(
     dtype: torch.dtype,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    monkeypatch.setattr(devices, "_TRIAL_PARAMETERS", 0)
+    monkeypatch.setattr(devices, "_SMALL_PARAMETERS", 0)
     monkeypatch.setattr(devices, "_trial", lambda model: seconds[model.dtype])
     served = load(Source(str(pair / "base")), CPU, None)
     assert served.model.dtype == dtype
@@ -70,7 +70,7 @@ def test_matrices_are_packed_where_that_is_faster(
         packed = any(isinstance(layer, PackedLinear) for layer in model.modules())
         return 1.0 if packed == packed_is_faster else 2.0
 
-    monkeypatch.setattr(devices, "_TRIAL_PARAMETERS", 0)
+    monkeypatch.setattr(devices, "_SMALL_PARAMETERS", 0)
     monkeypatch.setattr(devices, "_trial", trial)
     served = load(Source(str(pair / "base")), CPU, torch.float32)
     packed = [layer for layer in served.model.modules() if isinstance(layer, PackedLinear)]
@@ -87,7 +87,7 @@ def test_an_emulated_format_is_not_even_tried(
         return 1.0
 
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    monkeypatch.setattr(devices, "_TRIAL_PARAMETERS", 0)
+    monkeypatch.setattr(devices, "_SMALL_PARAMETERS", 0)
     monkeypatch.setattr(devices, "_trial", trial)
     assert fitted(base.model, None).dtype == torch.float32
     assert set(tried) == {torch.float32}
