@@ -70,14 +70,8 @@ async def test_health_turns_red_when_an_inference_thread_dies(
         "base": FakeEngine(base, "The"),
     }
     app = create_app(Settings(), engines)  # type: ignore[arg-type]
-    transport = httpx.ASGITransport(app)
-    async with (
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
-        app.router.lifespan_context(app),
-    ):
-        for _ in range(100):
-            if (await client.get("/readyz")).status_code == 200:
-                break
+    async with client_of(app) as client:
+        assert (await client.get("/readyz")).json() == {"status": "ready"}
         body = (await client.post("/answer", json={"question": "?"})).json()
         assert body["answer"] == "A disease."
         engines["base"].alive = False
