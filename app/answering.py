@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.detokenizing import AnswerText
-from app.errors import DeadlineExceeded
+from app.errors import DeadlineExceeded, ServiceError
 from app.generation import Engine, Token
 from app.prompting import PromptFormat, plain_ids
 from app.sampling import Decoding
@@ -73,7 +73,7 @@ class Answerer:
 
     Its generators yield the text in pieces, then the finished `Answer`. Closing one cancels the
     answer. They raise DeadlineExceeded when it was not begun or not finished in time, and whatever
-    ServiceError the engine raises.
+    ServiceError the engine raises; QueueFull comes at once where no place is free.
     """
 
     model: ModelName
@@ -88,9 +88,10 @@ class Answerer:
         self, question: str, decoding: Decoding, stops: Sequence[str] = ()
     ) -> AsyncGenerator[str | Answer]:
         """Yield the answer to a question, up to its end or the first of the texts in `stops`."""
+        attempt = self._begin(question)
         prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
         stops = [self.prompt_format.stop, *stops]
-        return self._observed(Attempt(self.model, question), prompt_ids, decoding, stops)
+        return self._observed(attempt, prompt_ids, decoding, stops)
 
     def complete(
         self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
@@ -99,13 +100,24 @@ class Answerer:
 
         Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
+        attempt = self._begin(prompt)
         prompt_ids = plain_ids(prompt, self.engine.checkpoint.tokenizer)
-        return self._observed(Attempt(self.model, prompt), prompt_ids, decoding, stops)
+        return self._observed(attempt, prompt_ids, decoding, stops)
+
+    def _begin(self, text: str) -> Attempt:
+        """Return the attempt at an answer, or refuse it before anything is prepared."""
+        attempt = Attempt(self.model, text)
+        self.observe(attempt)
+        try:
+            self.engine.require_place()
+        except ServiceError as error:
+            attempt.error = error
+            raise
+        return attempt
 
     async def _observed(
         self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
     ) -> AsyncGenerator[str | Answer]:
-        self.observe(attempt)
         decoding = self._resolved(decoding)
         try:
             async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:

@@ -56,6 +56,9 @@ class Engine(Protocol):
     def in_flight(self) -> int:
         """Requests admitted and not yet over."""
 
+    def require_place(self) -> None:
+        """Raise QueueFull if a request would be refused now."""
+
     def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
         """Yield the answer's tokens; closing the generator cancels the request."""
 
@@ -99,6 +102,22 @@ class BatchingEngine:
         turning = self._manager.seconds_since_turn() < self.limits.stall_seconds
         return turning or not self._warm or self._scoring > 0
 
+    def require_place(self) -> None:
+        """Raise QueueFull if the batch and the queue are full.
+
+        For those who would prepare a request: a refusal must cost little, or many of them take
+        from the answers that are being made.
+        """
+        running, waiting = self.limits.max_running, self.limits.max_waiting
+        if self.in_flight >= running + waiting:
+            # When those who wait now have begun, at the pace of late: then places are free.
+            drained = self._mean_answer_seconds * max(1, waiting) / running
+            raise QueueFull(
+                f"All {running + waiting} places are taken ({running} answering, "
+                f"{waiting} waiting).",
+                retry_after_seconds=min(_MAX_RETRY_AFTER_SECONDS, math.ceil(drained)),
+            )
+
     async def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
         """Yield the answer's tokens as they are made; closing the generator cancels the request.
 
@@ -118,7 +137,8 @@ class BatchingEngine:
                 f"The prompt has {len(prompt_ids)} tokens; the model's context holds "
                 f"{context_tokens} for prompt and answer together."
             )
-        self._admit()
+        self.require_place()
+        self.in_flight += 1
         request_id = uuid.uuid4().hex
         outputs: asyncio.Queue[GenerationOutput] = asyncio.Queue()
         finished = False
@@ -169,18 +189,6 @@ class BatchingEngine:
     def _end_ids(self) -> set[int]:
         return {self.checkpoint.tokenizer.eos_token_id}
 
-    def _admit(self) -> None:
-        running, waiting = self.limits.max_running, self.limits.max_waiting
-        if self.in_flight >= running + waiting:
-            # When those who wait now have begun, at the pace of late: then places are free.
-            drained = self._mean_answer_seconds * max(1, waiting) / running
-            raise QueueFull(
-                f"All {running + waiting} places are taken ({running} answering, "
-                f"{waiting} waiting).",
-                retry_after_seconds=min(_MAX_RETRY_AFTER_SECONDS, math.ceil(drained)),
-            )
-        self.in_flight += 1
-
     def _note(self, answer_seconds: float) -> None:
         """Remember how long a place was held: the mean forgets all but about the last ten."""
         self._warm = True
@@ -203,7 +211,9 @@ class BatchingEngine:
         """Wait for the next output, but not for ever on a thread that has died."""
         while True:
             try:
-                output = await asyncio.wait_for(outputs.get(), _LIVENESS_SECONDS)
+                # Not `wait_for`: before Python 3.12 it makes a task of each token.
+                async with asyncio.timeout(_LIVENESS_SECONDS):
+                    output = await outputs.get()
             except TimeoutError:
                 if self.alive:
                     continue

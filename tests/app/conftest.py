@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 from app.answering import Answerer, Deadlines, ModelName
 from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load, prompt_format
+from app.errors import QueueFull
 from app.generation import BatchingEngine, Token
 from app.main import create_app
 from app.prompting import PromptFormat
@@ -84,6 +85,10 @@ class FakeEngine:
         self.alive = True
         self.in_flight = 0
         self.prompts: list[list[int]] = []
+
+    def require_place(self) -> None:
+        if isinstance(self.error, QueueFull) and not self.ids:
+            raise self.error
 
     async def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
         self.prompts.append(prompt_ids)
