@@ -6,7 +6,7 @@ rule looks at no more than two sentences at once.
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -77,6 +77,11 @@ def _compile(words: Mapping[str, Sequence[str]], name: str) -> re.Pattern[str]:
         return "(?:" + _GROUP.sub(lambda match: expanded(match[1]), phrases) + ")"
 
     return re.compile(rf"\b{expanded(name)}\b".replace(" ~ ", _GAP))
+
+
+def spoken(notices: Iterable[Notice]) -> str:
+    """Return notices as text to stand before other text, for clients that show nothing else."""
+    return "".join(f"{notice.text} {notice.contact}\n\n" for notice in notices)
 
 
 def regions() -> list[str]:
