@@ -28,6 +28,7 @@ from app.errors import (
     problem_of,
 )
 from app.paths import route_path
+from app.red_flags import spoken
 
 _OPENAI_PREFIX = "/v1/"
 _OPENAI_CODES: Mapping[type[ServiceError], str] = {
@@ -49,7 +50,7 @@ def openai_error(body: dict[str, Any], cause: ServiceError | None = None) -> dic
         kind = "rate_limit_error"
     return {
         "error": {
-            "message": body["detail"],
+            "message": (spoken(cause.notices) if cause else "") + body["detail"],
             "type": kind,
             "param": body["errors"][0]["field"] if "errors" in body else None,
             "code": _OPENAI_CODES.get(type(cause)) if cause else None,

@@ -7,8 +7,9 @@ application/problem+json (RFC 9457) in one place, or under /v1 into the errors o
     ├── NotReady            503  starting, draining, or stopped
     ├── InvalidField        422  a field is outside what this service allows
     ├── Unauthorized        401  the request shows no key that this service knows
-    ├── RateLimited         429  this client has asked more often than it may
-    ├── QueueFull           429  every place in the batch and the queue is taken
+    ├── Busy                     either of these, and when to ask again
+    │   ├── RateLimited     429  this client has asked more often than it may
+    │   └── QueueFull       429  every place in the batch and the queue is taken
     ├── NoReferences        404  this service has no index of references
     ├── UnknownModel        404  no model of this name is served
     ├── PromptTooLong       413  the prompt leaves no room in the model's context
@@ -19,19 +20,25 @@ application/problem+json (RFC 9457) in one place, or under /v1 into the errors o
     IndexFailure                 an index of references that cannot be read (stops the start)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
+
+from app.red_flags import Notice
 
 
 class ServiceError(Exception):
     """A request that could not be served; `str(error)` is fit for the client to read.
 
-    `headers` go out with the response.
+    `headers` go out with the response; `notices` are what the person who asked must be told though
+    there is no answer.
     """
 
     headers: Mapping[str, str] = MappingProxyType({})
+    retry_after_seconds: int | None = None
+    notices: Sequence[Notice] = ()
 
 
 class NotReady(ServiceError):
@@ -52,20 +59,21 @@ class Unauthorized(ServiceError):
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
-class RateLimited(ServiceError):
-    """The client has used up its rate; `retry_after_seconds` says when it may ask again."""
+class Busy(ServiceError):
+    """Nothing is wrong with the request but its moment; `retry_after_seconds` says the next."""
 
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
         self.headers = {"Retry-After": str(retry_after_seconds)}
 
 
-class QueueFull(ServiceError):
-    """Every place is taken; `retry_after_seconds` estimates when one frees."""
+class RateLimited(Busy):
+    """The client has used up its rate."""
 
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
-        super().__init__(message)
-        self.headers = {"Retry-After": str(retry_after_seconds)}
+
+class QueueFull(Busy):
+    """Every place is taken; when one frees is an estimate."""
 
 
 class UnknownModel(ServiceError):
@@ -132,6 +140,14 @@ def problem(
 
 
 def problem_of(error: ServiceError) -> dict[str, Any]:
-    """Return the problem that describes a service error."""
+    """Return the problem that describes a service error.
+
+    A stream that has begun has no headers left to say in when to ask again: problems always do.
+    """
     errors = error.errors if isinstance(error, InvalidField) else None
-    return problem(STATUS[type(error)], str(error), errors)
+    body = problem(STATUS[type(error)], str(error), errors)
+    if error.retry_after_seconds is not None:
+        body["retry_after_seconds"] = error.retry_after_seconds
+    if error.notices:
+        body["notices"] = [asdict(notice) for notice in error.notices]
+    return body

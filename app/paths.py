@@ -7,7 +7,13 @@ DOCUMENTATION = "/docs"
 # The page and the documentation hold nothing secret, and a browser cannot send a key to open them.
 _OPEN = {"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/favicon.ico", DOCUMENTATION}
 _OPEN_UNDER = "/web/"
-_COUNTED = {"/answer", "/compare", "/v1/completions", "/v1/chat/completions"}
+_COUNTED = {
+    ("POST", "/answer"),
+    ("POST", "/compare"),
+    ("GET", "/references"),
+    ("POST", "/v1/completions"),
+    ("POST", "/v1/chat/completions"),
+}
 
 
 def route_path(scope: Scope) -> str:
@@ -22,5 +28,5 @@ def needs_key(path: str) -> bool:
 
 
 def is_counted(method: str, path: str) -> bool:
-    """Whether a request asks a model for an answer, and so counts against the rate limit."""
-    return method == "POST" and path in _COUNTED
+    """Whether a request asks for an answer or a search, and so counts against the rate limit."""
+    return (method, path) in _COUNTED

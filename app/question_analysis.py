@@ -14,6 +14,7 @@ from typing import Any
 
 import Stemmer
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import extractOne
 
 _FILE = Path(__file__).with_name("question_words.toml")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n")
@@ -68,9 +69,10 @@ class Spelling:
             for length in sorted(
                 range(len(word) - most, len(word) + most + 1), key=lambda n: abs(n - len(word))
             ):
-                for candidate in self._candidates.get((word[0], length), ()):
-                    if OSA.distance(word, candidate, score_cutoff=most) <= most:
-                        return candidate
+                candidates = self._candidates.get((word[0], length), ())
+                nearest = extractOne(word, candidates, scorer=OSA.distance, score_cutoff=most)
+                if nearest:  # of equals the first
+                    return nearest[0]
         return None
 
 

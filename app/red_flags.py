@@ -6,7 +6,7 @@ rule looks at no more than two sentences at once.
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -21,7 +21,6 @@ _SENTENCE_END = re.compile(r"[.!?;]+(?=\s|$)|[\r\n]+")
 _APOSTROPHES = str.maketrans("", "", "'`\u00b4\u2018\u2019")
 _NO_WORD = re.compile(r"[\W_]+")
 _GROUP = re.compile(r"\{([a-z_]+)\}")
-_GAP = r" (?:\w+ ){0,4}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class _Rules:
 
     groups: Mapping[str, re.Pattern[str]]
     rules: Sequence[_Rule]
+    spellings: Mapping[str, str]
     texts: Mapping[Kind, str]
     contacts: Mapping[str, Mapping[Kind, str]]
 
@@ -66,6 +66,7 @@ def _rules() -> _Rules:
             _Rule(**rule | {key: tuple(rule.get(key, ())) for key in ("all", "unless")})
             for rule in read["rules"]
         ],
+        spellings=read["spellings"],
         texts=read["texts"],
         contacts=read["contacts"],
     )
@@ -76,7 +77,13 @@ def _compile(words: Mapping[str, Sequence[str]], name: str) -> re.Pattern[str]:
         phrases = "|".join(words[group])
         return "(?:" + _GROUP.sub(lambda match: expanded(match[1]), phrases) + ")"
 
-    return re.compile(rf"\b{expanded(name)}\b".replace(" ~ ", _GAP))
+    pattern = rf"\b{expanded(name)}\b"
+    return re.compile(pattern.replace("~ ", r"(?:\w+ ){0,6}").replace(" ~", r"(?: \w+){0,6}"))
+
+
+def spoken(notices: Iterable[Notice]) -> str:
+    """Return notices as text to stand before other text, for clients that show nothing else."""
+    return "".join(f"{notice.text} {notice.contact}\n\n" for notice in notices)
 
 
 def regions() -> list[str]:
@@ -98,7 +105,7 @@ def notices(text: str, region: str) -> list[Notice]:
 def _kinds(text: str) -> Iterator[Kind]:
     sentences = [_Sentence(words) for words in _sentences(text)]
     windows = [[sentence] for sentence in sentences] + [list(pair) for pair in pairwise(sentences)]
-    person = _place("person", sentences) is not None
+    person = any(_place(group, sentences) for group in ("person", "urgent"))
     for rule in _rules().rules:
         if (
             (person or not rule.person)
@@ -111,9 +118,10 @@ def _kinds(text: str) -> Iterator[Kind]:
 def _sentences(text: str) -> Iterator[str]:
     """Yield each sentence as lower-case words with single spaces between."""
     plain = text.lower().translate(_APOSTROPHES)
+    spellings = _rules().spellings
     for sentence in _SENTENCE_END.split(plain):
-        if words := _NO_WORD.sub(" ", sentence).strip():
-            yield words
+        if words := _NO_WORD.sub(" ", sentence).split():
+            yield " ".join(spellings.get(word, word) for word in words)
 
 
 @dataclass(slots=True)
@@ -144,10 +152,12 @@ def _place(group: str, window: Sequence[_Sentence]) -> _Place | None:
 
 def _evidence(rule: _Rule, window: Sequence[_Sentence]) -> list[_Place]:
     """Return where a rule's phrases stand; nothing unless there are enough of them."""
-    needed = [_place(group, window) for group in rule.all]
-    places = [place for place in needed if place]
-    if len(places) < len(needed):
-        return []
+    places: list[_Place] = []
+    for group in rule.all:
+        place = _place(group, window)
+        if place is None:
+            return []
+        places.append(place)
     points = 0
     for group, worth in rule.points.items():
         if place := _place(group, window):

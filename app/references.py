@@ -75,6 +75,8 @@ class References:
                 f"`python -m training index --out {directory}` makes one"
             ) from error
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="references")
+        self.searching = 0
+        """Searches that run or wait for the thread."""
 
     def _load(self, directory: Path) -> None:
         self.settings = json.loads((directory / "index.json").read_text(encoding="utf-8"))
@@ -106,7 +108,11 @@ class References:
     async def find(self, message: str, count: int) -> list[Reference]:
         """Search without holding up the event loop."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self.search, message, count)
+        self.searching += 1
+        try:
+            return await loop.run_in_executor(self._thread, self.search, message, count)
+        finally:
+            self.searching -= 1
 
     def search(self, message: str, count: int) -> list[Reference]:
         """Return the references for a message, the best first; none that shares no word with it.

@@ -122,7 +122,7 @@ class ScoresBody(BaseModel):
     )
 
 
-class Problem(BaseModel):
+class Problem(Noticed):
     """A failure as application/problem+json (RFC 9457)."""
 
     model_config = ConfigDict(extra="allow")
@@ -134,6 +134,11 @@ class Problem(BaseModel):
         None,
         description="Which fields are wrong: `{field, message}` each.",
         exclude_if=lambda errors: errors is None,
+    )
+    retry_after_seconds: int | None = Field(
+        None,
+        description="When to ask again, as `Retry-After` says it, which a stream's `error` lacks.",
+        exclude_if=lambda seconds: seconds is None,
     )
 
 

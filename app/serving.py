@@ -7,13 +7,14 @@ the first moment.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from app.answering import Answerer, ModelName
 from app.checkpoints import Source
-from app.errors import InvalidField, NotReady
+from app.errors import InvalidField, NotReady, ServiceError
 from app.red_flags import Notice, notices
 from app.references import References
 from app.sampling import Decoding
@@ -107,6 +108,16 @@ class Service:
         if not self.ready:
             raise NotReady(f"The service is not ready: {self.step if self.alive else 'failed'}.")
         return self.answerers
+
+    @contextmanager
+    def noticing(self, question: str) -> Iterator[list[Notice]]:
+        """Give what must be said before an answer to a question; a failure in here says it too."""
+        notices = self.red_flags.notices(question[: self.limits.max_question_characters])
+        try:
+            yield notices
+        except ServiceError as error:
+            error.notices = notices
+            raise
 
     async def warm_up(self, answerers: Mapping[ModelName, Answerer]) -> None:
         """Answer one short question with each model, then accept questions."""

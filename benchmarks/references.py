@@ -7,8 +7,10 @@ references of their own questions, and answers to other questions against the sa
 
 import argparse
 import itertools
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--questions", type=Path, help="judged questions, as in training.judged")
     parser.add_argument("--data", type=Path, help="what `prepare` wrote, to judge support")
     parser.add_argument("--split", default="test_seen")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures of support")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,7 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.questions:
         _rank(references, read_judged(arguments.questions))
     if arguments.data:
-        _judge_support(references, arguments.data, arguments.split)
+        support_figures = _judge_support(references, arguments.data, arguments.split)
+        print(f"support: {json.dumps(support_figures)}")
+        if arguments.out:
+            arguments.out.write_text(json.dumps(support_figures, indent=2) + "\n")
     print(f"resident memory: {(process.memory_info().rss - before) / 1e6:.0f} MB more")
     return 0
 
@@ -92,7 +98,7 @@ def _cross_validated(tried: Floats) -> Floats:
     return np.asarray(np.nanmean(held_out, axis=0))
 
 
-def _judge_support(references: References, data: Path, split: str) -> None:
+def _judge_support(references: References, data: Path, split: str) -> dict[str, Any]:
     pairs = read_pairs(data, "Split", split)
     own, other = [], []
     for number, pair in enumerate(pairs):
@@ -101,10 +107,17 @@ def _judge_support(references: References, data: Path, split: str) -> None:
             stranger = pairs[(number + len(pairs) // 2) % len(pairs)]
             own.append(support(pair.answer, texts, references).value)
             other.append(support(stranger.answer, texts, references).value)
-    print(f"support, {len(own)} of {len(pairs)} questions of {split} with texts found:")
-    print(f"  own answers {np.mean(own):.3f}, others' {np.mean(other):.3f}, ", end="")
-    print(f"ROC AUC {_area(own, other):.3f}; at {SUPPORTED}: ", end="")
-    print(f"{np.mean(np.array(own) >= SUPPORTED):.2f}, {np.mean(np.array(other) >= SUPPORTED):.2f}")
+    return {
+        "split": split,
+        "questions": len(pairs),
+        "found": len(own),
+        "auc": round(_area(own, other), 4),
+        "threshold": SUPPORTED,
+        "own_mean": round(float(np.mean(own)), 4),
+        "others_mean": round(float(np.mean(other)), 4),
+        "own_supported": round(float(np.mean(np.array(own) >= SUPPORTED)), 4),
+        "others_supported": round(float(np.mean(np.array(other) >= SUPPORTED)), 4),
+    }
 
 
 def _area(positive: list[float], negative: list[float]) -> float:

@@ -1,13 +1,17 @@
 """`python -m training evaluate-references`: ask a service for references, judge what it finds.
 
 Over HTTP, so that what is measured is what is served: the ranking by judged questions, the time of
-a search, and how many of MedQuAD's own questions, which are no emergencies, get a notice.
+a search, which messages get a notice. With --out also thirty generated answers with their support,
+and two files:
+    references.json   every figure
+    references.html   the figures and the answers, on one page that needs no other file
 """
 
 import argparse
 import json
 import logging
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +21,13 @@ import numpy as np
 
 from training.errors import TrainingError
 from training.judged import DEPTH, measures, read_judged, summary
+from training.questions import drawn, questions, read_table
+from training.references_report import references_report
+from training.whole_files import make_directory, write_whole
 
 _CLIENTS = 2
 _LATENCY_QUESTIONS = 1_000
+_EXAMPLES = {"test_unseen": 15, "test_seen": 15}
 
 
 class Found(NamedTuple):
@@ -41,18 +49,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the index that the service has: its questions are asked for times and red flags",
     )
     parser.add_argument("--limit", type=int, help="ask only so many of those, drawn at random")
+    parser.add_argument(
+        "--messages",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="messages with their kind of red flag or null, one JSON object a line",
+    )
+    parser.add_argument(
+        "--support", type=Path, help="what `python -m benchmarks references --out FILE` measured"
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
+    parser.add_argument("--out", type=Path, help="where to write the report (default: none)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every question
-    figures = evaluate(arguments.url, arguments.questions, arguments.index, arguments.limit)
-    print(json.dumps(figures, indent=2))
+    if arguments.out:
+        make_directory(arguments.out)
+    figures = evaluate(
+        arguments.url, arguments.questions, arguments.index, arguments.limit, arguments.messages
+    )
+    if arguments.support:
+        figures["support"] = _read(arguments.support)
+    written = json.dumps(figures, indent=2)
+    print(written)
+    if arguments.out:
+        answers = examples(arguments.url, arguments.data)
+        write_whole(arguments.out / "references.json", f"{written}\n".encode())
+        html = references_report(figures, answers)
+        write_whole(arguments.out / "references.html", html.encode())
     return 0
 
 
 def evaluate(
-    url: str, questions: Path | None, index: Path, limit: int | None = None
+    url: str,
+    questions: Path | None,
+    index: Path,
+    limit: int | None = None,
+    messages: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Return the figures.
 
@@ -60,11 +96,15 @@ def evaluate(
         TrainingError: the service does not answer, or a file cannot be read.
 
     """
-    figures: dict[str, Any] = {}
+    described = _read(index / "index.json")
+    kept = ("digest", "questions", "answered", "excluded")
+    figures: dict[str, Any] = {"index": {name: described[name] for name in kept}}
     asked = _questions(index)
     order = np.random.default_rng(17).permutation(len(asked))[:limit]
     asked = [asked[number] for number in order]
     with httpx.Client(base_url=url, timeout=60) as client:
+        source = _json(client, "GET", "/info")["models"][0]["source"]
+        figures["model"] = "/".join(Path(source).parts[-2:])  # not where this machine has it
         if questions:
             judged = read_judged(questions)
             found = [_ask(client, question.message) for question in judged]
@@ -76,13 +116,59 @@ def evaluate(
         figures["milliseconds"] = _times(alone)
         with ThreadPoolExecutor(_CLIENTS) as pool:
             rest = list(pool.map(lambda text: _ask(client, text), asked[len(alone) :]))
-    flagged = [kind for each in [*alone, *rest] for kind in each.kinds[:1]]
-    figures["red_flags"] = {
-        "questions": len(asked),
-        "flagged": len(flagged),
-        "rate": round(len(flagged) / len(asked), 6),
-    }
+        figures["messages"] = {path.stem: _flagged_messages(client, path) for path in messages}
+    figures["red_flags"] = _flagged([*alone, *rest])
     return figures
+
+
+def examples(url: str, data: Path) -> list[dict[str, Any]]:
+    """Return test questions, chosen by a hash of their text, with the service's replies.
+
+    Raises:
+        TrainingError: the service does not answer, or the data cannot be read.
+
+    """
+    table = read_table(data)
+    found = []
+    with httpx.Client(base_url=url, timeout=300) as client:
+        for split, number in _EXAMPLES.items():
+            asked = questions(table, split, table["Split"] == "train").asked
+            for place in drawn(asked, number):
+                body = {"question": asked[place].text, "references": 3}
+                reply = _json(client, "POST", "/answer", json=body)
+                found.append({"question": asked[place].text, "split": split, "reply": reply})
+    return found
+
+
+def _flagged(found: list[Found]) -> dict[str, Any]:
+    flagged = sum(bool(each.kinds) for each in found)
+    return {
+        "questions": len(found),
+        "flagged": flagged,
+        "rate": round(flagged / len(found), 6) if found else 0.0,
+    }
+
+
+def _flagged_messages(client: httpx.Client, path: Path) -> dict[str, Any]:
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        groups = {
+            "emergencies": [line["text"] for line in lines if line["kind"]],
+            "harmless": [line["text"] for line in lines if not line["kind"]],
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path}: no messages, one JSON object a line: {error!r}") from error
+    return {
+        name: _flagged([_ask(client, text) for text in texts]) for name, texts in groups.items()
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from error
+    return read
 
 
 def _questions(index: Path) -> list[str]:
@@ -97,19 +183,24 @@ def _questions(index: Path) -> list[str]:
 
 def _ask(client: httpx.Client, message: str) -> Found:
     started = time.perf_counter()
-    try:
-        response = client.get("/references", params={"q": message, "limit": DEPTH})
-    except httpx.TransportError as error:
-        raise TrainingError(f"{client.base_url} does not answer: {error}") from error
+    body = _json(client, "GET", "/references", params={"q": message, "limit": DEPTH})
     milliseconds = (time.perf_counter() - started) * 1_000
-    if response.status_code != httpx.codes.OK:
-        raise TrainingError(f"{client.base_url} answers {response.status_code}: {response.text}")
-    body = response.json()
     return Found(
         [reference["id"] for reference in body["references"]],
         [notice["kind"] for notice in body.get("notices", [])],
         milliseconds,
     )
+
+
+def _json(client: httpx.Client, method: str, path: str, **request: Any) -> dict[str, Any]:
+    try:
+        response = client.request(method, path, **request)
+    except httpx.TransportError as error:
+        raise TrainingError(f"{client.base_url} does not answer: {error}") from error
+    if response.status_code != httpx.codes.OK:
+        raise TrainingError(f"{client.base_url} answers {response.status_code}: {response.text}")
+    body: dict[str, Any] = response.json()
+    return body
 
 
 def _times(found: list[Found]) -> dict[str, float]:

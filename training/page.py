@@ -4,7 +4,7 @@ Knows nothing about MedQuAD. Every text is escaped; only the SVG, which `trainin
 put in as it is. Figures take their colours from the page, light or dark.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -41,11 +41,16 @@ class Table(NamedTuple):
 
 
 class Column(NamedTuple):
-    """One text of a sample: whose it is, a note on it, and the text."""
+    """One text of a sample: whose it is, a note on it, and the text.
+
+    `marks` are the `(start, end)` of what is underlined in it; `url` is where it stands.
+    """
 
     title: str
     note: str
     text: str
+    marks: Sequence[tuple[int, int]] = ()
+    url: str = ""
 
 
 class Sample(NamedTuple):
@@ -72,7 +77,7 @@ def page(title: str, lead: str, sections: Sequence[Section], origin: str) -> str
     """Return the page's HTML; `origin` says at its foot what it was made from."""
     return fill(
         _TEMPLATE,
-        {"inline": inline, "cell": cell, "is_number": is_number},
+        {"inline": inline, "cell": cell, "is_number": is_number, "marked": marked},
         title=title,
         lead=lead,
         sections=sections,
@@ -90,6 +95,16 @@ def cell(value: object, column: str) -> str:
     if isinstance(value, Real):
         return f"{float(value):.1%}" if "share" in column.lower() else f"{float(value):,.1f}"
     return str(value)
+
+
+def marked(column: Column) -> Iterator[tuple[str, bool]]:
+    """Yield a column's text in pieces, and whether each is marked."""
+    place = 0
+    for start, end in column.marks:
+        yield column.text[place:start], False
+        yield column.text[start:end], True
+        place = end
+    yield column.text[place:], False
 
 
 def is_number(value: object) -> bool:

@@ -1,7 +1,7 @@
 """POST /answer and POST /compare."""
 
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +14,7 @@ from app.api.events import Event, gather, only, stream, wants_stream
 from app.api.references import Search, searching
 from app.comparing import Comparison, Finished, Piece, Side, compare
 from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
+from app.red_flags import Notice
 from app.sampling import Decoding
 from app.schemas import (
     AnswerRequest,
@@ -31,7 +32,7 @@ from app.schemas import (
     Usage,
 )
 from app.schemas_around import NoticeBody, ReferencesBody
-from app.serving import RequestLimits, Service
+from app.serving import RequestLimits
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
@@ -54,14 +55,15 @@ router = APIRouter(tags=["answers"], responses=_STREAMED | _PROBLEMS)
 @router.post("/answer", response_model=AnswerResponse)
 async def answer(body: AnswerRequest, request: Request, service: ServiceDependency) -> Any:
     """Answer a question with one of the two models."""
-    answerer = service.admit()[body.model]
-    decoding = _decoding(body, service.limits)
-    notices = _notices(body, service)
-    pieces = answerer.stream(body.question, decoding)
-    if notices and not service.red_flags.answered:
-        pieces = only(answerer.withhold(decoding))
-    search = searching(service, body.question, body.references)
-    return await _respond(request, body, _answer_events(pieces, body, notices, search))
+    with service.noticing(body.question) as notices:
+        answerer = service.admit()[body.model]
+        decoding = _decoding(body, service.limits)
+        pieces = answerer.stream(body.question, decoding)
+        if notices and not service.red_flags.answered:
+            pieces = only(answerer.withhold(decoding))
+        search = searching(service, body.question, body.references)
+        events = _answer_events(pieces, body, _bodies(notices), search)
+        return await _respond(request, body, events)
 
 
 @router.post("/compare", response_model=CompareResponse)
@@ -70,15 +72,16 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
 
     One side may fail and carry its problem while the other still answers.
     """
-    answerers = service.admit()
-    decoding = _decoding(body, service.limits)
-    notices = _notices(body, service)
-    pieces = compare(answerers, body.question, decoding, body.reference)
-    if notices and not service.red_flags.answered:
-        sides = {model: Side(answerer.withhold(decoding)) for model, answerer in answerers.items()}
-        pieces = only(Comparison(sides))
-    search = searching(service, body.question, body.references)
-    return await _respond(request, body, _compare_events(pieces, body, notices, search))
+    with service.noticing(body.question) as notices:
+        answerers = service.admit()
+        decoding = _decoding(body, service.limits)
+        pieces = compare(answerers, body.question, decoding, body.reference)
+        if notices and not service.red_flags.answered:
+            withheld = {name: Side(each.withhold(decoding)) for name, each in answerers.items()}
+            pieces = only(Comparison(withheld))
+        search = searching(service, body.question, body.references)
+        events = _compare_events(pieces, body, _bodies(notices), search)
+        return await _respond(request, body, events)
 
 
 def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> Decoding:
@@ -93,8 +96,8 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
     )
 
 
-def _notices(body: AnswerRequest | CompareRequest, service: Service) -> list[NoticeBody]:
-    return [NoticeBody(**asdict(notice)) for notice in service.red_flags.notices(body.question)]
+def _bodies(notices: Iterable[Notice]) -> list[NoticeBody]:
+    return [NoticeBody(**asdict(notice)) for notice in notices]
 
 
 async def _respond(

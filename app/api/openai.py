@@ -33,6 +33,7 @@ from app.openai_replies import (
     Usage,
 )
 from app.openai_requests import ChatRequest, CompletionRequest, DecodingFields
+from app.red_flags import spoken
 from app.sampling import Decoding
 from app.serving import RequestLimits, Service
 
@@ -96,20 +97,22 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     question and its answer. Where the question speaks of an emergency, self-harm, overdose,
     poisoning or abuse, whom to call stands before the answer: chat clients show nothing else.
     """
-    answerer = _answerer(service, body.model)
-    service.limits.check_length(body.question, "messages")
-    decoding = _decoding(body, _chat_tokens(body, service.limits))
-    notices = service.red_flags.notices(body.question)
-    pieces = answerer.stream(body.question, decoding, body.stop)
-    if notices and not service.red_flags.answered:
-        pieces = only(answerer.withhold(decoding))
-    before = "".join(f"{notice.text} {notice.contact}\n\n" for notice in notices)
-    head = _head("chatcmpl", answerer)
-    if body.stream:
-        opening = [ChatChunkChoice(delta=Delta(role="assistant", content=before))]
-        events = _events(pieces, partial(ChatChunk, **head), _delta, opening, body.include_usage)
-        return await stream(request, events)
-    answer = await while_connected(request, finished(pieces))
+    with service.noticing(body.question) as notices:
+        answerer = _answerer(service, body.model)
+        service.limits.check_length(body.question, "messages")
+        decoding = _decoding(body, _chat_tokens(body, service.limits))
+        pieces = answerer.stream(body.question, decoding, body.stop)
+        if notices and not service.red_flags.answered:
+            pieces = only(answerer.withhold(decoding))
+        before = spoken(notices)
+        head = _head("chatcmpl", answerer)
+        if body.stream:
+            opening = [ChatChunkChoice(delta=Delta(role="assistant", content=before))]
+            chunk = partial(ChatChunk, **head)
+            return await stream(
+                request, _events(pieces, chunk, _delta, opening, body.include_usage)
+            )
+        answer = await while_connected(request, finished(pieces))
     choice = ChatChoice(
         message=ChatMessage(content=before + answer.text),
         finish_reason=_FINISH[answer.finish_reason],

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from app.api.dependencies import ServiceDependency
-from app.errors import PROBLEM_MEDIA_TYPE, NoReferences
+from app.errors import PROBLEM_MEDIA_TYPE, NoReferences, QueueFull
 from app.references import Reference
 from app.schemas import Problem, Text
 from app.schemas_around import NoticeBody, ReferenceBody, SearchResponse
@@ -18,8 +18,11 @@ from app.serving import Service
 HINT = "`python -m training index --out models/references` makes an index of published answers."
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}} for status in (404, 422, 503)
+    status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
+    for status in (404, 422, 429, 503)
 }
+_MOST_SEARCHES = 64
+"""Those of answers included, which would wait behind them: under half a second on one core."""
 
 router = APIRouter(tags=["answers"], responses=_PROBLEMS)
 
@@ -31,15 +34,18 @@ async def references(
     limit: Annotated[int, Query(ge=1, le=10, description="Most references to list.")] = 5,
 ) -> SearchResponse:
     """Find published answers to questions like this one; no model is asked."""
-    service.admit()
-    service.limits.check_length(q, "q")
-    if service.references is None:
-        raise NoReferences(f"This service has no index of references. {HINT}")
-    return SearchResponse(
-        notices=[NoticeBody(**asdict(notice)) for notice in service.red_flags.notices(q)],
-        question=q,
-        references=_bodies(await service.references.find(q, limit), service.excerpt_characters),
-    )
+    with service.noticing(q) as notices:
+        service.admit()
+        service.limits.check_length(q, "q")
+        if service.references is None:
+            raise NoReferences(f"This service has no index of references. {HINT}")
+        if service.references.searching >= _MOST_SEARCHES:
+            raise QueueFull("Too many searches are waiting.", retry_after_seconds=1)
+        return SearchResponse(
+            notices=[NoticeBody(**asdict(notice)) for notice in notices],
+            question=q,
+            references=_bodies(await service.references.find(q, limit), service.excerpt_characters),
+        )
 
 
 class Search:

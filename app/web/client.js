@@ -47,7 +47,7 @@
  */
 
 /** @typedef {{field: string, message: string}} FieldError */
-/** @typedef {{title: string, status: number, detail: string, errors?: FieldError[]}} Problem RFC 9457. */
+/** @typedef {{title: string, status: number, detail: string, errors?: FieldError[], notices?: Notice[], retry_after_seconds?: number | null}} Problem RFC 9457. */
 
 /** @typedef {Answer & Around & {id: string, model: ModelName, question: string, disclaimer: string}} AnswerBody */
 /** @typedef {Answer | {problem: Problem}} Side One side may fail while the other answers. */
@@ -64,16 +64,14 @@
 
 /** The service refused or failed; `message` is fit to be read by whoever asked. */
 export class ServiceError extends Error {
-  /**
-   * @param {Problem} problem
-   * @param {number | null} retryAfterSeconds when to ask again, where the service says so (429)
-   */
-  constructor(problem, retryAfterSeconds = null) {
+  /** @param {Problem} problem */
+  constructor(problem) {
     super(problem.detail);
     this.name = "ServiceError";
     this.problem = problem;
     this.status = problem.status;
-    this.retryAfterSeconds = retryAfterSeconds;
+    /** When to ask again, where the service says so (429). */
+    this.retryAfterSeconds = problem.retry_after_seconds ?? null;
   }
 }
 
@@ -147,6 +145,9 @@ export class Client {
       method: "POST",
       body: JSON.stringify({ question, ...fields, stream }),
       signal,
+    }).catch((error) => {
+      error.problem?.notices?.forEach((/** @type {Notice} */ notice) => onNotice?.(notice));
+      throw error;
     });
     if (!stream) return unlessLost(response.json(), signal);
     for await (const { event, data } of events(response, signal)) {
@@ -166,24 +167,19 @@ export class Client {
     const url = new URL(path, this.baseUrl);
     const response = await unlessLost(fetch(url, { ...init, headers }), init.signal);
     if (response.ok) return response;
-    throw new ServiceError(await problemOf(response), retryAfterSeconds(response));
+    throw new ServiceError(await problemOf(response));
   }
 }
 
 /** @param {Response} response @returns {Promise<Problem>} */
 async function problemOf(response) {
-  const { status, statusText } = response;
+  const { status, statusText, headers } = response;
   const body = await response.json().catch(() => ({}));
-  if (typeof body.detail === "string") return { ...body, status };
+  const retry_after_seconds = Number(headers.get("Retry-After")) || null;
+  if (typeof body.detail === "string") return { retry_after_seconds, ...body, status };
   // Whatever stands between us and the service may answer too, in its own words.
   const detail = `The service answered with ${status} ${statusText}`.trimEnd() + ".";
-  return { title: statusText, status, detail };
-}
-
-/** @param {Response} response @returns {number | null} */
-function retryAfterSeconds(response) {
-  const header = response.headers.get("Retry-After");
-  return header && /^\d+$/.test(header) ? Number(header) : null;
+  return { title: statusText, status, detail, retry_after_seconds };
 }
 
 /**

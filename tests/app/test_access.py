@@ -41,6 +41,7 @@ async def test_without_keys_everyone_may_ask(asking: Asking) -> None:
         ("POST", "/answer"),
         ("POST", "/compare"),
         ("GET", "/info"),
+        ("GET", "/references"),
         ("GET", "/v1/models"),
         ("POST", "/v1/completions"),
         ("POST", "/v1/chat/completions"),

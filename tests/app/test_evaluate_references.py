@@ -1,14 +1,16 @@
 """`training evaluate-references` against a real service: what is judged is what is served."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from markupsafe import escape
 
 from tests.app.conftest import Server
-from tests.training.conftest import document, write_archive
+from tests.training.conftest import PAIRS, document, write_archive, write_table
 from training.__main__ import main
 from training.index import index
 
@@ -54,6 +56,35 @@ def test_it_judges_what_the_service_finds(
     assert figures["judged"]["ndcg_10"]["mean"] == 1.0
     assert figures["red_flags"] == {"questions": 2, "flagged": 0, "rate": 0.0}
     assert figures["milliseconds"]["searches"] == 2
+
+
+def test_the_report_shows_what_the_service_says_and_takes_no_text_for_markup(
+    serving: Server, made: Path, tmp_path: Path
+) -> None:
+    asked = "What is <script>alert(1)</script> scurvy?"
+    splits = {"train": PAIRS, "test_unseen": {asked: "A lack."}, "test_seen": PAIRS}
+    data = write_table(tmp_path / "data", splits)
+    messages = tmp_path / "new.jsonl"
+    kinds = {"I can't breathe": "emergency", "I have a cold": None}
+    lines = (json.dumps({"text": text, "kind": kind}) for text, kind in kinds.items())
+    messages.write_text("\n".join(lines))
+    out = tmp_path / "report"
+    arguments = ["--url", serving.url, "--index", str(made), "--data", str(data)]
+    more = ["--messages", str(messages), "--out", str(out)]
+    assert main(["evaluate-references", *arguments, *more]) == 0
+    figures = json.loads((out / "references.json").read_text())
+    assert figures["messages"]["new"]["emergencies"]["flagged"] == 1
+    assert figures["messages"]["new"]["harmless"]["flagged"] == 0
+    assert figures["index"]["questions"] == 2
+    html = (out / "references.html").read_text()
+    assert "<script" not in html
+    assert html.count("<article>") == 1 + len(PAIRS)
+    body = {"question": asked, "references": 3}
+    reply = httpx.post(f"{serving.url}/answer", json=body, timeout=60).json()
+    assert escape(reply["answer"]) in re.sub("</?mark>", "", html)
+    for start, end in reply["unsupported"]:
+        assert f"<mark>{escape(reply['answer'][start:end])}</mark>" in html
+    assert reply["references"][0]["excerpt"] in html
 
 
 def test_no_question_reaches_the_log(serving: Server) -> None:

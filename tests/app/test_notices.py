@@ -1,13 +1,19 @@
 """Notices over HTTP: before the answer in every shape, by region, alone where a setting says so."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
+from app.checkpoints import Checkpoint
+from app.errors import DeadlineExceeded, GenerationFailed, QueueFull, ServiceError
+from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import Asking
+from tests.app.conftest import Asking, FakeEngine, client_of
 
 EMERGENCY = "my father's face is drooping and he can't speak"
 HARMLESS = "What are the symptoms of a stroke?"
@@ -97,3 +103,90 @@ async def test_chat_clients_get_it_alone_as_filtered_content(asking: Asking) -> 
     choice = reply.json()["choices"][0]
     assert choice["finish_reason"] == "content_filter"
     assert "911" in choice["message"]["content"]
+
+
+FULL = QueueFull("Every place is taken.", retry_after_seconds=7)
+
+
+@asynccontextmanager
+async def _refusing(
+    fine_tuned: Checkpoint, base: Checkpoint, error: ServiceError
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a service whose models refuse every question but the first, which warms them up."""
+    engines: Any = {
+        "fine-tuned": FakeEngine(fine_tuned, "A disease.", end=True),
+        "base": FakeEngine(base, "The"),
+    }
+    async with client_of(create_app(Settings(_env_file=None), engines)) as client:
+        for engine in engines.values():
+            engine.ids, engine.error = [], error
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(FULL, 429), (DeadlineExceeded("Late."), 504), (GenerationFailed("No."), 503)],
+)
+@pytest.mark.parametrize("path", ["/answer", "/compare"])
+async def test_no_answer_is_no_reason_not_to_be_told(
+    fine_tuned: Checkpoint, base: Checkpoint, path: str, error: ServiceError, status: int
+) -> None:
+    async with _refusing(fine_tuned, base, error) as client:
+        reply = await client.post(path, json={"question": EMERGENCY})
+        assert reply.status_code == status
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert [notice["kind"] for notice in reply.json()["notices"]] == ["emergency"]
+        assert "911" in reply.json()["notices"][0]["contact"]
+        assert reply.json().get("retry_after_seconds") == (7 if error is FULL else None)
+        harmless = await client.post(path, json={"question": HARMLESS})
+        assert "notices" not in harmless.json()
+
+
+async def test_a_full_service_streams_notices_then_when_to_ask_again(
+    fine_tuned: Checkpoint, base: Checkpoint
+) -> None:
+    async with _refusing(fine_tuned, base, FULL) as client:
+        body = {"question": EMERGENCY, "stream": True}
+        events = _events((await client.post("/answer", json=body)).text)
+        assert [name for name, _ in events] == ["notice", "error"]
+        assert events[1][1]["status"] == 429
+        assert events[1][1]["retry_after_seconds"] == 7
+        plain = await client.post("/answer", json={"question": HARMLESS, "stream": True})
+        assert plain.status_code == 429
+        assert plain.headers["retry-after"] == "7"
+        assert plain.json()["retry_after_seconds"] == 7
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_refused_chat_client_reads_it_too(
+    fine_tuned: Checkpoint, base: Checkpoint, stream: bool
+) -> None:
+    async with _refusing(fine_tuned, base, FULL) as client:
+        reply = await client.post("/v1/chat/completions", json=_chat(EMERGENCY, stream=stream))
+        assert reply.status_code == 429
+        message = reply.json()["error"]["message"]
+        assert "911" in message.split("\n\n")[0]
+        assert message.endswith("\n\nEvery place is taken.")
+
+
+async def test_a_service_that_stops_tells_it(asking: Asking) -> None:
+    client = await asking()
+    transport: Any = client._transport
+    transport.app.state.service.step = "draining"
+    replies = [
+        await client.post("/answer", json={"question": EMERGENCY}),
+        await client.post("/answer", json={"question": EMERGENCY, "stream": True}),
+        await client.get("/references", params={"q": EMERGENCY}),
+    ]
+    for reply in replies:
+        assert reply.status_code == 503
+        assert reply.json()["notices"][0]["kind"] == "emergency"
+    chat = await client.post("/v1/chat/completions", json=_chat(EMERGENCY))
+    assert "911" in chat.json()["error"]["message"]
+
+
+async def test_a_message_that_is_too_long_is_read_as_far_as_any(asking: Asking) -> None:
+    client = await asking(max_question_characters=100)
+    reply = await client.post("/answer", json={"question": f"{EMERGENCY}. " * 10})
+    assert reply.status_code == 422
+    assert reply.json()["notices"][0]["kind"] == "emergency"

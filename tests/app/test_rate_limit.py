@@ -66,6 +66,7 @@ async def test_each_response_says_what_is_left_and_when_more_is(
     assert third.headers["ratelimit"] == '"default";r=0;t=30'
     assert third.headers["ratelimit-policy"] == '"default";q=2;w=60'
     assert third.json()["detail"] == "The limit is 2 requests in 60 seconds."
+    assert third.json()["retry_after_seconds"] == 30
     clock.now += 30.001  # as told: the first has left the window, the second has not
     assert (await client.post("/answer", json=QUESTION)).status_code == 200
     assert (await client.post("/answer", json=QUESTION)).status_code == 429
@@ -90,9 +91,18 @@ async def test_only_questions_are_counted(asking: Asking) -> None:
     assert (await client.post("/answer", json=QUESTION)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/answer", "/compare", "/v1/completions", "/v1/chat/completions"])
-async def test_every_route_that_answers_is_counted(asking: Asking, path: str) -> None:
-    response = await (await asking(rate_limit="5/minute")).post(path, json={})
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/answer"),
+        ("POST", "/compare"),
+        ("GET", "/references"),
+        ("POST", "/v1/completions"),
+        ("POST", "/v1/chat/completions"),
+    ],
+)
+async def test_every_route_that_answers_is_counted(asking: Asking, method: str, path: str) -> None:
+    response = await (await asking(rate_limit="5/minute")).request(method, path)
     assert response.headers["ratelimit"].startswith('"default";r=4;')
 
 

@@ -1,8 +1,11 @@
 """What is flagged and what is not: messages written before the rules, and others, kept apart.
 
 `red_flags/before.jsonl` was written before any rule; `after.jsonl` is what the rules were made
-with. A line is a first-person message and its kind, null for a harmless one; `questions.txt` asks
-as encyclopedias do.
+with. `blind.jsonl` was written afterwards without a look at the rules, which then flagged 34 of its
+40 emergencies and 2 of its 40 harmless messages; they have learned from it since. `held_out.jsonl`,
+written together with it, is never learned from: it says what to expect of messages to come. A line
+is a first-person message and its kind, null for a harmless one; `questions.txt` asks as
+encyclopedias do.
 """
 
 import json
@@ -35,19 +38,28 @@ def test_a_question_about_a_stroke_is_none() -> None:
     assert _kinds("My father had a stroke five years ago. What should he eat?") == []
 
 
-@pytest.mark.parametrize("name", ["before", "after"])
-def test_emergencies_are_flagged_by_their_kind(name: str) -> None:
+@pytest.mark.parametrize(("name", "least"), [("before", 75), ("after", 75), ("blind", 40)])
+def test_emergencies_are_flagged_by_their_kind(name: str, least: int) -> None:
     emergencies = [(text, kind) for text, kind in _messages(name) if kind]
-    assert len(emergencies) >= 75
+    assert len(emergencies) >= least
     flagged = [text for text, _ in emergencies if _kinds(text)]
     assert len(flagged) >= 0.95 * len(emergencies)
     assert sum(kind in _kinds(text) for text, kind in emergencies) >= 0.95 * len(emergencies)
 
 
 def test_harmless_messages_are_not() -> None:
-    harmless = [text for name in ("before", "after") for text, kind in _messages(name) if not kind]
+    names = ("before", "after", "blind")
+    harmless = [text for name in names for text, kind in _messages(name) if not kind]
     assert len(harmless) >= 150
     assert sum(bool(_kinds(text)) for text in harmless) <= 0.02 * len(harmless)
+
+
+def test_what_to_expect_of_messages_that_no_rule_was_made_for() -> None:
+    """Measured: 31 of 40 emergencies, 2 of 40 harmless messages."""
+    held_out = _messages("held_out")
+    flagged = [bool(kind) for text, kind in held_out if _kinds(text)]
+    assert sum(flagged) >= 0.75 * sum(bool(kind) for _, kind in held_out)
+    assert len(flagged) - sum(flagged) <= 0.05 * sum(kind is None for _, kind in held_out)
 
 
 def test_encyclopedic_questions_are_not() -> None:
@@ -73,9 +85,25 @@ def test_spelling_and_punctuation_make_no_difference() -> None:
         assert _kinds(text) == ["emergency"]
 
 
+def test_who_is_in_haste_need_not_say_i() -> None:
+    assert _kinds("coughing up cups of blood since this morning") == ["emergency"]
+    assert _kinds("Coughing up blood") == []
+
+
+def test_a_gap_stands_for_words_wherever_it_is_written() -> None:
+    assert _kinds("i sliced my left index finger off") == ["emergency"]
+    assert not [group for group in red_flags._rules().groups.values() if "~" in group.pattern]
+
+
+def test_words_are_read_as_they_were_meant() -> None:
+    assert _kinds("my doughter is chocking") == _kinds("my daughter is choking") == ["emergency"]
+    wrong = _RULES["spellings"].keys() & set(_RULES["spellings"].values())
+    assert not wrong, "what is corrected is corrected once"
+
+
 def test_every_group_of_words_is_used_and_every_rule_finds_its_groups() -> None:
     words = _RULES["words"]
-    named = {"person", "general", "past", "now"}
+    named = {"person", "urgent", "general", "past", "now"}
     for phrases in words.values():
         named.update(re.findall(r"\{([a-z_]+)\}", " ".join(phrases)))
     for rule in _RULES["rules"]:

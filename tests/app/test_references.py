@@ -1,6 +1,8 @@
 """References over HTTP and in the ranking: what is found, when, and what is said without any."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from app.errors import IndexFailure
 from app.question_analysis import Spelling, question_types
-from app.references import References
+from app.references import Reference, References
 from tests.app.conftest import Asking
 from tests.training.conftest import document, write_archive
 from training.index import index
@@ -131,6 +133,23 @@ async def test_search_alone(asking: Asking, made: Path) -> None:
     assert (await client.get("/references", params={"q": "x" * 4001})).status_code == 422
     info = (await client.get("/info")).json()
     assert info["references"] == {"questions": 4, "answered": 3}
+
+
+async def test_searches_wait_in_a_bounded_queue(
+    asking: Asking, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: Any) -> list[Reference]:
+        time.sleep(0.01)
+        return []
+
+    client = await asking(references=str(made))
+    monkeypatch.setattr(References, "search", slow)
+    searches = (client.get("/references", params={"q": "asthma"}) for _ in range(80))
+    replies = await asyncio.gather(*searches)
+    assert sorted(reply.status_code for reply in replies) == [200] * 64 + [429] * 16
+    refused = next(reply for reply in replies if reply.status_code == 429)
+    assert refused.headers["retry-after"] == "1"
+    assert (await client.get("/references", params={"q": "asthma"})).status_code == 200
 
 
 async def test_without_an_index_the_field_is_absent_and_info_says_how(asking: Asking) -> None:

@@ -31,6 +31,7 @@ from tests.training.conftest import document, write_archive
 from training.index import index
 
 ASTHMA = "What is asthma?"
+NOTICE = {"kind": "emergency", "text": "This may be an emergency.", "contact": "Call 1234."}
 FOUND = {
     "1_CancerGov_QA/1.xml": document(
         "Asthma", {"What is (are) Asthma ?": "Asthma is a disease of the airways."}
@@ -114,7 +115,7 @@ def test_each_need_has_its_notice(opened: Open, fake: Fake) -> None:
     assert page.evaluate("window.alerts.length") == 2
 
 
-@pytest.mark.parametrize("error", [QueueFull("Full.", 90), GenerationFailed("Failed.")])
+@pytest.mark.parametrize("error", [QueueFull("Full.", 900), GenerationFailed("Failed.")])
 def test_a_failure_after_a_notice_leaves_it(opened: Open, fake: Fake, error: Exception) -> None:
     page = opened(fake.url)
     for engine in (fake.fine_tuned, fake.base):
@@ -125,6 +126,35 @@ def test_a_failure_after_a_notice_leaves_it(opened: Open, fake: Fake, error: Exc
     ask(page, "")  # not sent
     expect(page.locator("#question-error")).not_to_be_empty()
     expect(page.get_by_role("alert")).to_contain_text("911")
+
+
+def test_a_notice_is_there_while_the_page_waits_for_a_place(opened: Open, fake: Fake) -> None:
+    page = opened(fake.url)
+    _watch_alerts(page)
+    said = {engine: engine.ids for engine in (fake.fine_tuned, fake.base)}
+    for engine in said:
+        engine.ids, engine.error = [], QueueFull("Full.", 60)
+    ask(page, EMERGENCY)
+    expect_state(page, "Busy")
+    expect(page.get_by_role("alert")).to_contain_text("911")
+    expect(page.locator("#notice")).to_contain_text("Asking again in")
+    for engine, ids in said.items():
+        engine.ids, engine.error = ids, None
+    page.get_by_role("button", name="Try now").click()
+    expect_finished(page)
+    assert page.evaluate("window.alerts.length") == 1, "said once, though asked twice"
+
+
+def test_a_service_that_stops_says_it_too(opened: Open, fake: Fake) -> None:
+    page = opened(fake.url)
+    expect_state(page, "Ready")
+    page.route("**/compare", lambda route: route.fulfill(
+        status=503,
+        content_type="application/problem+json",
+        body=json.dumps({"title": "", "status": 503, "detail": "Stopping.", "notices": [NOTICE]}),
+    ))  # fmt: skip
+    ask(page, EMERGENCY)
+    expect(page.get_by_role("alert")).to_contain_text("Call 1234.")
 
 
 def test_the_notice_alone_where_the_service_answers_nothing_else(opened: Open, fake: Fake) -> None:
