@@ -148,19 +148,31 @@ async def asking(fine_tuned: Checkpoint, base: Checkpoint) -> AsyncIterator[Aski
         yield build
 
 
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 _RUN_APP = "import runpy; runpy.run_module('app', run_name='__main__')"
 
 
 class Server:
-    """A real `python -m app` on a loopback port; `prelude` is Python that runs in it before."""
+    """A real `python -m app` on a loopback port; `prelude` is Python that runs in it before.
 
-    def __init__(self, prelude: str = "", **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    `port` is any that is free, and `log` a file of its own, unless they are given.
+    """
+
+    def __init__(
+        self, prelude: str = "", *, port: int = 0, log: str = "", **environment: str
+    ) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # A file: a full pipe that nobody reads would stop the server.
-        log, self._log = tempfile.mkstemp(suffix=".log")
+        self._log = log or tempfile.mkstemp(suffix=".log")[1]
+        output = os.open(self._log, os.O_WRONLY)
         clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
         self.process = subprocess.Popen(
             [sys.executable, "-c", f"{prelude}\n{_RUN_APP}"],
@@ -168,10 +180,10 @@ class Server:
             env=clean
             | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}
             | environment,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
-        os.close(log)
+        os.close(output)
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
