@@ -7,7 +7,13 @@ from pathlib import Path
 
 import httpx
 
-from tests.app.faults.conftest import RECEIVE_SECONDS, answer, pair_settings, started
+from tests.app.faults.conftest import (
+    RECEIVE_SECONDS,
+    answer,
+    pair_settings,
+    started,
+    unharmed,
+)
 
 _DESCRIPTORS = 64
 _FEW = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({_DESCRIPTORS},) * 2)"
