@@ -159,6 +159,7 @@ def _read(
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=False,
+            disable_mmap=True,  # or a file written over would change, or end, what is served
             output_loading_info=True,
         )
     except Exception as error:  # whatever three libraries raise over files that are garbage
