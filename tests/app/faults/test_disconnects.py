@@ -36,6 +36,7 @@ def test_sockets_closed_at_random(outlived: Server) -> None:
             _vanish(outlived, chance)
 
     clients = [threading.Thread(target=vanish_often, args=[seed]) for seed in range(_CLIENTS)]
+    before = len(outlived.output())
     with under_load(outlived, clients=1) as load:
         for client in clients:
             client.start()
@@ -43,6 +44,7 @@ def test_sockets_closed_at_random(outlived: Server) -> None:
             client.join()
         settled(outlived)
     assert set(load.outcomes) <= {"200", "429"}
+    assert "POST /answer 499 " in outlived.output()[before:]
 
 
 @pytest.mark.parametrize("stream", [False, True])

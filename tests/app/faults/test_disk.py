@@ -43,7 +43,10 @@ def test_a_download_into_a_full_disk(pair: Path, hub: Hub, tmp_path: Path) -> No
         "HF_HUB_OFFLINE": "0",
     }
     full = Server(_SMALL.format(_TOO_SMALL_BYTES), **settings)
-    output = full.wait()
+    try:
+        output = full.wait()
+    finally:
+        full.process.kill()
     assert full.process.returncode == 1
     assert "cannot start: me/tiny@v1" in output
     assert "File too large" in output

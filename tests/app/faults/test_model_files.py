@@ -1,6 +1,7 @@
 """Model files that rot before the start are named and not served; while serving they may go."""
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.app.conftest import Server
@@ -28,19 +29,22 @@ BREAKAGES = [_truncate, _no_json, _not_a_number]
 
 
 def test_each_breakage_is_named_before_anything_is_served(pair: Path, tmp_path: Path) -> None:
-    starting = []
-    for break_it in BREAKAGES:
-        directory = tmp_path / break_it.__name__
-        shutil.copytree(pair / "fine-tuned", directory)
-        break_it(directory)
-        settings = pair_settings(pair) | {"MEDQA_FINE_TUNED_MODEL": str(directory)}
-        starting.append((directory, Server(**settings)))
-    for directory, server in starting:
-        output = server.wait()
-        assert server.process.returncode == 1, output
-        assert f"cannot start: {directory}: " in output
-        assert "Traceback" not in output
-        assert " ready" not in output
+    with ExitStack() as ending:
+        starting = []
+        for break_it in BREAKAGES:
+            directory = tmp_path / break_it.__name__
+            shutil.copytree(pair / "fine-tuned", directory)
+            break_it(directory)
+            settings = pair_settings(pair) | {"MEDQA_FINE_TUNED_MODEL": str(directory)}
+            server = Server(**settings)
+            ending.callback(server.process.kill)
+            starting.append((directory, server))
+        for directory, server in starting:
+            output = server.wait()
+            assert server.process.returncode == 1, output
+            assert f"cannot start: {directory}: " in output
+            assert "Traceback" not in output
+            assert " ready" not in output
 
 
 def _overwrite(directory: Path) -> None:
