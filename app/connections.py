@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        connection = transport.get_extra_info("socket")
-        if connection.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = int(self._limits.send_seconds * 1_000)
+            connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         self._watch()
 
@@ -68,9 +68,10 @@ class BoundedProtocol(H11Protocol):
     @property
     def _awaited(self) -> bool:
         """Whether the client owes bytes that no part of the application waits for."""
-        if self.cycle is None:
+        cycle: RequestResponseCycle | None = self.cycle  # none yet, whatever upstream declares
+        if cycle is None:
             return True
-        if not self.cycle.response_complete:
+        if not cycle.response_complete:
             return False
         begun = bool(self.conn.trailing_data[0])
         return begun or self.conn.their_state is h11.SEND_BODY

@@ -13,7 +13,9 @@ from limits.aio.storage import MemoryStorage
 class SteadyWindow(MemoryStorage):
     """limits' storage in memory, whose moving window is on the monotonic clock."""
 
-    STORAGE_SCHEME = None  # made by hand: limits' registry of schemes keeps its own
+    STORAGE_SCHEME: ClassVar[
+        list[str]
+    ] = []  # made by hand: limits' registry of schemes keeps its own
 
     def __init__(self) -> None:
         super().__init__()

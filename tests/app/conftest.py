@@ -162,13 +162,11 @@ _RUN_APP = "import runpy; runpy.run_module('app', run_name='__main__')"
 class Server:
     """A real `python -m app` on a loopback port; `prelude` is Python that runs in it before.
 
-    `port` is any that is free, and `log` a file of its own, unless they are given.
+    It logs into a file of its own, unless there is a `log` already.
     """
 
-    def __init__(
-        self, prelude: str = "", *, port: int = 0, log: str = "", **environment: str
-    ) -> None:
-        self.port = port or free_port()
+    def __init__(self, prelude: str = "", *, log: str = "", **environment: str) -> None:
+        self.port = int(environment.get("MEDQA_PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         # A file: a full pipe that nobody reads would stop the server.
         self._log = log or tempfile.mkstemp(suffix=".log")[1]

@@ -44,9 +44,9 @@ def test_sigterm_under_load(pair: Path) -> None:
 
 
 def test_sigkill_under_load(pair: Path, tmp_path: Path) -> None:
-    port = free_port()
-    settings = pair_settings(pair) | {"TMPDIR": str(tmp_path), "MEDQA_PORT": str(port)}
-    with started(port=port, **settings) as server:
+    own = {"TMPDIR": str(tmp_path), "MEDQA_PORT": str(free_port())}
+    settings = pair_settings(pair) | own
+    with started(**settings) as server:
         right = answer(server)
         children = psutil.Process(server.process.pid).children(recursive=True)
         with under_load(server, clients=6) as load:
@@ -58,6 +58,6 @@ def test_sigkill_under_load(pair: Path, tmp_path: Path) -> None:
         assert load.outcomes["ConnectError"]
     assert not [child for child in children if child.is_running()]
     assert not list(tmp_path.iterdir())
-    with started(port=port, **settings) as again:
+    with started(**settings) as again:
         assert answer(again) == right
         assert "address already in use" not in again.output()
