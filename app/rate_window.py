@@ -13,10 +13,6 @@ from limits.aio.storage import MemoryStorage
 class SteadyWindow(MemoryStorage):
     """limits' storage in memory, whose moving window is on the monotonic clock."""
 
-    STORAGE_SCHEME: ClassVar[
-        list[str]
-    ] = []  # made by hand: limits' registry of schemes keeps its own
-
     def __init__(self) -> None:
         super().__init__()
         self._hits: defaultdict[str, deque[float]] = defaultdict(deque)

@@ -105,7 +105,9 @@ def unharmed(server: Server, right: str, tracebacks: bool = False) -> None:
 
 def running(server: Server) -> int:
     """Return how many answers are being made or wait for their turn."""
-    in_flight: dict[str, int] = httpx.get(f"{server.url}/info", timeout=30).json()["in_flight"]
+    response = httpx.get(f"{server.url}/info", timeout=30)
+    assert response.status_code == 200, response.text
+    in_flight: dict[str, int] = response.json()["in_flight"]
     return sum(in_flight.values())
 
 
