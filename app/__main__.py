@@ -66,9 +66,7 @@ class _Server(uvicorn.Server):
                 # By name, so that what runs does not turn on which other packages are installed.
                 http=bounded_by(
                     ConnectionLimits(
-                        settings.receive_timeout_seconds,
-                        settings.send_timeout_seconds,
-                        settings.max_header_bytes,
+                        settings.receive_timeout_seconds, settings.send_timeout_seconds
                     )
                 ),
                 h11_max_incomplete_event_size=settings.max_header_bytes,

@@ -1,4 +1,4 @@
-"""What one connection may hold: time to send a request, time to read the answer, room for headers.
+"""How long one connection may be held: time to send a request, time to read the answer.
 
 Uvicorn's own settings bound only how long a connection is idle between two requests. Knows nothing
 about what is asked; a body that is awaited has its own deadline, in `body_limit`.
@@ -16,11 +16,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Longest waits for a client to send and to read, and most bytes of a request's headers."""
+    """Longest waits for a client to send and to read."""
 
     receive_seconds: float
     send_seconds: float
-    max_header_bytes: int
 
 
 class BoundedProtocol(H11Protocol):
@@ -47,12 +46,8 @@ class BoundedProtocol(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in pieces: h11 measures headers only while it waits for more of them."""
-        size = self._limits.max_header_bytes
-        for start in range(0, len(data), size):
-            if self.transport.is_closing():
-                return
-            super().data_received(data[start : start + size])
+        """Take bytes, and see what is owed after them."""
+        super().data_received(data)
         self._watch()
 
     def on_response_complete(self) -> None:

@@ -181,7 +181,8 @@ class Settings(BaseSettings):
     )
     max_body_bytes: Positive = Field(65_536, description="Largest request body accepted, in bytes.")
     max_header_bytes: Positive = Field(
-        16_384, description="About the largest headers of a request accepted, in bytes."
+        16_384,
+        description="Most bytes of a request's headers that are kept while the rest is awaited.",
     )
     default_new_tokens: Positive = Field(
         512, description="Most tokens of an answer when the request does not say."

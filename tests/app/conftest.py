@@ -197,7 +197,8 @@ class Server:
 
     def output(self) -> str:
         """Return what it has printed."""
-        return Path(self._log).read_text()
+        log = Path(self._log)
+        return log.read_text() if log.is_file() else ""  # /dev/full gives zeros without end
 
     def wait(self) -> str:
         """Wait until it has ended by itself; return what it printed."""
