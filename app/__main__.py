@@ -10,6 +10,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from app import logs
+from app.connections import ConnectionLimits, bounded_by
 from app.main import create_app, sources
 from app.settings import DEMO, Settings
 
@@ -62,6 +63,15 @@ class _Server(uvicorn.Server):
                 access_log=False,  # `logs` has a line of its own for each request
                 timeout_graceful_shutdown=settings.drain_seconds,
                 timeout_keep_alive=settings.keep_alive_seconds,
+                # By name, so that what runs does not turn on which other packages are installed.
+                http=bounded_by(
+                    ConnectionLimits(
+                        settings.receive_timeout_seconds, settings.send_timeout_seconds
+                    )
+                ),
+                h11_max_incomplete_event_size=settings.max_header_bytes,
+                loop="asyncio",
+                ws="none",
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=settings.trusted_proxies,
                 root_path=settings.root_path,

@@ -50,13 +50,22 @@ class GuardedManager(ContinuousBatchingManager):
         self.last_turn = time.monotonic()
         try:
             return bool(super()._generation_loop_body(batch_processor, bootstrapping))
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out_of_memory(error):
+                raise
             logger.error("a step ran out of memory; its answers fail: %s", error)
             scheduler = batch_processor.scheduler
             for state in list(scheduler.active_requests.values()):
                 batch_processor._handle_request_error(error, state)
                 scheduler.finish_request(state.request_id)
             return True
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out: each device's allocator says so in its own way."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 class _Discarded(queue.Queue[Any]):

@@ -13,7 +13,6 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -125,7 +124,7 @@ def _locate(source: Source) -> tuple[Path, str | None]:
         wanted = f"{source.name}@{source.revision or 'main'}"
         raise CheckpointError(
             f"{wanted}: not a directory here, not in the hub cache, and the hub did not give it "
-            f"({type(error).__name__}: {str(error).splitlines()[0]})"
+            f"({_first_line(error)})"
         ) from error
     return Path(snapshot), Path(snapshot).name
 
@@ -146,30 +145,42 @@ def _read(
             if pickled
             else "no weights (*.safetensors)"
         )
+    if (directory / "adapter_config.json").exists():  # it may name another model, and be pickled
+        raise CheckpointError("it holds an adapter; merge that into the model and save the model")
     try:
-        config = AutoConfig.from_pretrained(directory)
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
         if getattr(config, "activation_function", None) == "gelu_new":
             config.activation_function = "gelu_pytorch_tanh"  # the same function in one kernel
-        tokenizer = AutoTokenizer.from_pretrained(directory)
+        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
             config=config,
             dtype=dtype or torch.float32,
             attn_implementation="sdpa",
             use_safetensors=True,
+            trust_remote_code=False,
+            disable_mmap=True,  # or a file written over would change, or end, what is served
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"cannot be read: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # whatever three libraries raise over files that are garbage
+        raise CheckpointError(f"cannot be read: {_first_line(error)}") from error
     model, report = loaded
     for kind in ("missing", "mismatched"):
         if keys := report[f"{kind}_keys"]:
             raise CheckpointError(f"its weights have {kind} keys: {sorted(keys)}")
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        raise CheckpointError("its weights hold numbers that are infinite or none at all (NaN)")
     parameters = int(model.num_parameters())  # now: packed matrices are no parameters
     model = model.to(device).eval()
     if device.type == "cpu":
         model = fitted(model, dtype)
     return Checkpoint(name, revision, model, tokenizer, parameters)
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says, without the pages that some say after it."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _check_vocabulary(checkpoint: Checkpoint) -> None:

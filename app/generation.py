@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
-from app.batching import Limits, guarded_manager
+from app.batching import Limits, guarded_manager, ran_out_of_memory
 from app.checkpoints import Checkpoint
 from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
 from app.sampling import Decoding
@@ -171,6 +171,7 @@ class BatchingEngine:
         Raises:
             PromptTooLong: prompt and continuation exceed the context.
             NotReady: the inference thread does not run.
+            GenerationFailed: memory ran out.
 
         """
         tokens = len(prompt_ids) + len(continuation_ids)
@@ -231,7 +232,10 @@ class BatchingEngine:
         try:
             with self._manager.pause():
                 logits = model(ids, use_cache=False).logits[0, len(prompt_ids) - 1 : -1]
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
+            if ran_out_of_memory(error):
+                logger.error("scoring ran out of memory: %s", error)
+                raise GenerationFailed("The model failed while it scored the reference.") from None
             if self.alive:
                 raise
             raise NotReady("The model is not answering questions.") from error

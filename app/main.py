@@ -23,6 +23,7 @@ from app.body_limit import BodyLimit
 from app.checkpoints import Source, load, prompt_format
 from app.devices import best_device, best_dtype, cpu_threads, is_small
 from app.errors import CheckpointError, IndexFailure
+from app.framing import OneFraming
 from app.generation import BatchingEngine, Engine
 from app.logs import access_log
 from app.paths import DOCUMENTATION
@@ -116,7 +117,11 @@ def _guard(
     observers: Sequence[observing.Observer],
 ) -> None:
     """Put the app behind what a request must satisfy; the last one added sees it first."""
-    app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_body_bytes=settings.max_body_bytes,
+        timeout_seconds=settings.receive_timeout_seconds,
+    )
     if settings.rate_limit:
         app.add_middleware(RateLimit, limit=parse_limit(settings.rate_limit), storage=counted_in)
     from_file = read_keys(settings.api_keys_file) if settings.api_keys_file else []
@@ -133,6 +138,7 @@ def _guard(
             allow_headers=["*"],
             expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
         )
+    app.add_middleware(OneFraming)
     app.add_middleware(SecurityHeaders)
     # Outermost: what the others refuse has an id and is counted too.
     app.add_middleware(observing.Observing, observers=observers)

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.error_responses import service_error
 from app.errors import RateLimited
 from app.paths import is_counted, route_path
+from app.rate_window import SteadyWindow
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class Count(NamedTuple):
 
 def open_storage(uri: str) -> Storage:
     """Return where requests are counted; `uri` is `memory://` or `redis://…`."""
+    if uri == "memory://":
+        return SteadyWindow()
     storage = storage_from_string(f"async+{uri}", wrap_exceptions=True, implementation="redispy")
     assert isinstance(storage, Storage)
     return storage
@@ -63,6 +66,8 @@ class RateLimit:
         self._app = app
         self._limit = limit
         self._window = MovingWindowRateLimiter(storage)
+        # Processes that count together in Redis share no clock but the wall's.
+        self._now = storage.now if isinstance(storage, SteadyWindow) else time.time
         self._policy = f'"default";q={limit.amount};w={limit.get_expiry()}'
         self._counting = True
 
@@ -104,7 +109,7 @@ class RateLimit:
         if not self._counting:
             logger.warning("the rate limit's storage is back")
         self._counting = True
-        reset_seconds = max(1, math.ceil(stats.reset_time - time.time()))
+        reset_seconds = max(1, math.ceil(stats.reset_time - self._now()))
         return Count(allowed, max(0, stats.remaining), reset_seconds)
 
 

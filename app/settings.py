@@ -180,6 +180,10 @@ class Settings(BaseSettings):
         4_000, description="Longest question or raw prompt accepted, in characters."
     )
     max_body_bytes: Positive = Field(65_536, description="Largest request body accepted, in bytes.")
+    max_header_bytes: Positive = Field(
+        16_384,
+        description="Most bytes of a request's headers that are kept while the rest is awaited.",
+    )
     default_new_tokens: Positive = Field(
         512, description="Most tokens of an answer when the request does not say."
     )
@@ -216,6 +220,15 @@ class Settings(BaseSettings):
         75,
         description="Time that an idle connection stays open. Longer than a proxy in front keeps "
         "its own, or it will now and then send a request into one that is closing.",
+    )
+    receive_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        20.0,
+        description="Longest time for a request's headers to arrive whole, and again for its body.",
+    )
+    send_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0,
+        description="Longest time that a client may leave what it was sent unread; then its "
+        "connection is closed and its place is free.",
     )
     drain_seconds: Annotated[int, Ge(0)] = Field(
         30, description="Time that running answers get to finish after SIGTERM."

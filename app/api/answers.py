@@ -36,7 +36,7 @@ from app.serving import RequestLimits
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
-    for status in (400, 413, 415, 422, 429, 503, 504)
+    for status in (400, 408, 413, 415, 422, 429, 503, 504)
 }
 
 _STREAMED: dict[int | str, dict[str, Any]] = {

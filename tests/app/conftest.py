@@ -153,19 +153,29 @@ async def asking(fine_tuned: Checkpoint, base: Checkpoint) -> AsyncIterator[Aski
         yield build
 
 
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 _RUN_APP = "import runpy; runpy.run_module('app', run_name='__main__')"
 
 
 class Server:
-    """A real `python -m app` on a loopback port; `prelude` is Python that runs in it before."""
+    """A real `python -m app` on a loopback port; `prelude` is Python that runs in it before.
 
-    def __init__(self, prelude: str = "", **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    It logs into a file of its own, unless there is a `log` already.
+    """
+
+    def __init__(self, prelude: str = "", *, log: str = "", **environment: str) -> None:
+        self.port = int(environment.get("MEDQA_PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         # A file: a full pipe that nobody reads would stop the server.
-        log, self._log = tempfile.mkstemp(suffix=".log")
+        self._log = log or tempfile.mkstemp(suffix=".log")[1]
+        output = os.open(self._log, os.O_WRONLY)
         clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
         self.process = subprocess.Popen(
             [sys.executable, "-c", f"{prelude}\n{_RUN_APP}"],
@@ -173,10 +183,10 @@ class Server:
             env=clean
             | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}
             | environment,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
-        os.close(log)
+        os.close(output)
 
     def wait_until_ready(self, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
@@ -192,7 +202,8 @@ class Server:
 
     def output(self) -> str:
         """Return what it has printed."""
-        return Path(self._log).read_text()
+        log = Path(self._log)
+        return log.read_text() if log.is_file() else ""  # /dev/full gives zeros without end
 
     def wait(self) -> str:
         """Wait until it has ended by itself; return what it printed."""

@@ -30,6 +30,16 @@ def _truncate(directory: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1000])
 
 
+def _flip_a_bit_of_the_header(directory: Path) -> None:
+    weights = bytearray((directory / "model.safetensors").read_bytes())
+    weights[20] ^= 0x80
+    (directory / "model.safetensors").write_bytes(weights)
+
+
+def _another_width(directory: Path) -> None:
+    edit_json(directory / "config.json", n_embd=48)
+
+
 def _pickle(directory: Path) -> None:
     (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
 
@@ -69,10 +79,42 @@ def _garbled_config(directory: Path) -> None:
     (directory / "config.json").write_text("{")
 
 
+def _config_of_nonsense(directory: Path) -> None:
+    edit_json(directory / "config.json", n_embd=[{}])
+
+
+def _tokenizer_of_nonsense(directory: Path) -> None:
+    (directory / "tokenizer.json").write_text('{"version": "1.0", "model": 7}')
+
+
+def _not_a_number(directory: Path) -> None:
+    weights = load_file(directory / "model.safetensors")
+    weights["transformer.ln_f.bias"][3] = torch.nan
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def _pickled_adapter(directory: Path) -> None:
+    torch.save({}, directory / "adapter_model.bin")
+    adapter = {"peft_type": "LORA", "base_model_name_or_path": "somebody/else"}
+    (directory / "adapter_config.json").write_text(json.dumps(adapter))
+
+
+def _template_that_breaks_out(directory: Path) -> None:
+    template = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0].content }}"
+    (directory / "chat_template.jinja").write_text(template)
+
+
+def _template_without_end(directory: Path) -> None:
+    template = "{% for _ in range(10 ** 12) %}{% endfor %}{{ messages[0].content }}"
+    (directory / "chat_template.jinja").write_text(template)
+
+
 @pytest.mark.parametrize(
     ("break_it", "reason"),
     [
         (_truncate, "cannot be read"),
+        (_flip_a_bit_of_the_header, "cannot be read"),
+        (_another_width, "cannot be read|mismatched keys"),
         (_pickle, "pickle"),
         (_forget_layer, "missing keys.*h.1.mlp.c_fc"),
         (_surplus_token, "tokenizer has .* tokens but the model embeds"),
@@ -81,6 +123,12 @@ def _garbled_config(directory: Path) -> None:
         (_no_config, "no config.json"),
         (_no_weights, "no weights"),
         (_garbled_config, "cannot be read"),
+        (_config_of_nonsense, "cannot be read"),
+        (_tokenizer_of_nonsense, "cannot be read"),
+        (_not_a_number, "infinite or none at all"),
+        (_pickled_adapter, "holds an adapter"),
+        (_template_that_breaks_out, "chat template does not render"),
+        (_template_without_end, "chat template does not render"),
     ],
 )
 def test_broken_directories_are_named(
@@ -90,6 +138,23 @@ def test_broken_directories_are_named(
     break_it(broken)
     with pytest.raises(CheckpointError, match=rf"(?s){broken}.*{reason}"):
         _load(broken)
+
+
+def test_code_in_a_directory_is_never_run(broken: Path, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    (broken / "evil.py").write_text(
+        f"open({str(ran)!r}, 'w')\n"
+        "from transformers import GPT2Config as Config, GPT2LMHeadModel as Model\n"
+        "from transformers import GPT2Tokenizer as Tokenizer\n"
+    )
+    classes = {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}
+    edit_json(broken / "config.json", auto_map=classes)
+    edit_json(broken / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Tokenizer"] * 2})
+    _load(broken)  # by transformers' own classes
+    edit_json(broken / "config.json", model_type="evil")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        _load(broken)
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("name", ["/no/such/model", "./models/none", "a/b/c", "../nowhere"])

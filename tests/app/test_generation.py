@@ -204,7 +204,7 @@ async def test_a_dying_thread_fails_its_answers(
     engine: BatchingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*_: object, **__: object) -> None:
-        raise MemoryError("no memory left at 0xdead")
+        raise RuntimeError("a kernel failed at 0xdead")
 
     async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:
         await anext(tokens)
@@ -219,15 +219,23 @@ async def test_a_dying_thread_fails_its_answers(
         await _generate(engine, [5], Decoding(max_new_tokens=1))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 2 GiB"),
+        MemoryError("2 GiB"),
+    ],
+)
 async def test_a_step_without_memory_fails_its_answers_and_no_others(
-    engine: BatchingEngine, monkeypatch: pytest.MonkeyPatch
+    engine: BatchingEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     forward, left = engine.checkpoint.model.forward, [1]
 
     def short_of_memory(*arguments: Any, **named: Any) -> Any:
         if left:
             left.pop()
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            raise error
         return forward(*arguments, **named)
 
     async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:
@@ -239,6 +247,9 @@ async def test_a_step_without_memory_fails_its_answers_and_no_others(
     assert "GiB" not in str(caught.value)
     assert engine.alive
     assert engine.in_flight == 0
+    left.append(1)
+    with pytest.raises(GenerationFailed):
+        await engine.bits([5, 9], [33])
     assert await _ids(engine, PROMPTS[0]) == _reference(engine.checkpoint, PROMPTS[0])
 
 

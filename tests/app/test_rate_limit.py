@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from limits import parse
-from limits.aio.storage import MemoryStorage
 from starlette.responses import PlainTextResponse
 
-from app import rate_limit
+from app import rate_limit, rate_window
 from app.rate_limit import RateLimit, client_of, open_storage
+from app.rate_window import SteadyWindow
 from tests.app.conftest import Asking
 from tests.app.test_access import KEY, KEYS, OTHER
 
@@ -36,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     moved = Clock()
-    monkeypatch.setattr(time, "time", moved)
+    monkeypatch.setattr(rate_window, "monotonic", moved)
     return moved
 
 
@@ -182,7 +182,7 @@ async def test_a_storage_that_fails_lets_everyone_pass_and_is_logged_once(
     client = await asking(rate_limit="1/minute")
     with monkeypatch.context() as broken, caplog.at_level(logging.WARNING, rate_limit.__name__):
         broken.setattr(rate_limit, "STORAGE_TIMEOUT_SECONDS", 0.01)
-        broken.setattr(MemoryStorage, "acquire_entry", acquire)
+        broken.setattr(SteadyWindow, "acquire_entry", acquire)
         for _ in range(3):
             response = await client.post("/answer", json=QUESTION)
             assert response.status_code == 200

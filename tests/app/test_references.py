@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.errors import IndexFailure
@@ -168,3 +170,19 @@ def test_a_directory_that_is_no_index_is_named(tmp_path: Path, made: Path) -> No
     (tmp_path / "index.json").write_text('{"format": 99}')
     with pytest.raises(IndexFailure, match="format is 99"):
         References(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["rows.npy", "names/data.csc.index.npy"])
+def test_a_pickle_in_an_index_is_never_loaded(tmp_path: Path, made: Path, file: str) -> None:
+    shutil.copytree(made, tmp_path / "index")
+    ran = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (ran,))
+
+    assert (tmp_path / "index" / file).exists()
+    np.save(tmp_path / "index" / file, np.array([Evil()], dtype=object), allow_pickle=True)
+    with pytest.raises(IndexFailure, match="is no index"):
+        References(tmp_path / "index")
+    assert not ran.exists()

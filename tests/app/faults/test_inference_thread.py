@@ -1,0 +1,61 @@
+"""An inference thread that dies or sticks: its answers fail at once, and then the process."""
+
+import os
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app.faults.conftest import pair_settings, started, under_load
+from tests.app.faults.wire import QUESTION
+
+_BREAKS_ON_SIGNAL = """
+import signal, threading, app.generation
+start, broken = app.generation.BatchingEngine.start, threading.Event()
+signal.signal(signal.SIGUSR1, lambda *_: broken.set())
+def breaking(engine):
+    forward = engine.checkpoint.model.forward
+    def failing(*arguments, **named):
+        if broken.is_set():
+            {failure}
+        return forward(*arguments, **named)
+    engine.checkpoint.model.forward = failing
+    start(engine)
+app.generation.BatchingEngine.start = breaking
+"""
+
+
+@pytest.mark.parametrize(
+    "failure", ["raise RuntimeError('broken at 0xdead')", "threading.Event().wait()"]
+)
+def test_a_dead_or_stuck_model_ends_the_process(pair: Path, failure: str) -> None:
+    prelude = _BREAKS_ON_SIGNAL.format(failure=failure)
+    patience = {"MEDQA_STALL_SECONDS": "1", "MEDQA_FAILURE_GRACE_SECONDS": "3"}
+    patience["MEDQA_REQUEST_TIMEOUT_SECONDS"] = "20"  # with 504, where nobody notices
+    body = {"question": QUESTION, "max_new_tokens": 110, "stream": True}
+    with started(prelude, **pair_settings(pair), **patience) as server:
+        with under_load(server) as load:
+            with httpx.stream("POST", f"{server.url}/answer", json=body, timeout=60) as streamed:
+                parts = streamed.iter_text()
+                begun = next(parts)
+                os.kill(server.process.pid, signal.SIGUSR1)
+                events = begun + "".join(parts)
+            for path in ("/healthz", "/readyz"):
+                assert httpx.get(f"{server.url}{path}", timeout=30).status_code == 503
+            output = server.wait()
+        name, data = events.strip().split("\n\n")[-1].split("\n")
+        assert name == "event: error"
+        assert '"status":503' in data.replace(" ", "")
+        assert "0xdead" not in data
+        assert server.process.returncode == 1, output
+        assert "dead or stuck" in output
+        # Nobody waits for ever; what was asked once the process had gone found nobody there.
+        assert load.outcomes["503"]
+        assert set(load.outcomes) <= {
+            "200",
+            "503",
+            "ConnectError",
+            "ReadError",
+            "RemoteProtocolError",
+        }

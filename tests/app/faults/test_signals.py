@@ -1,0 +1,63 @@
+"""SIGTERM lets running answers finish, SIGKILL leaves nothing that a restart would trip over."""
+
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+
+from tests.app.conftest import free_port
+from tests.app.faults.conftest import answer, pair_settings, running, started, under_load
+from tests.app.faults.wire import asking, connected, everything
+
+# So slow that no answer is over before the signal comes.
+_SLOW = """
+import time, app.generation
+start = app.generation.BatchingEngine.start
+def slowly(engine):
+    forward = engine.checkpoint.model.forward
+    def late(*arguments, **named):
+        time.sleep(0.02)
+        return forward(*arguments, **named)
+    engine.checkpoint.model.forward = late
+    start(engine)
+app.generation.BatchingEngine.start = slowly
+"""
+
+
+def test_sigterm_under_load(pair: Path) -> None:
+    with started(_SLOW, **pair_settings(pair)) as server, ExitStack() as opened:
+        for beginning in (b"", b"GET /info HTTP/1.1\r\n"):  # neither may hold it up
+            opened.enter_context(connected(server)).sendall(beginning)
+        streams = [opened.enter_context(connected(server, seconds=60)) for _ in range(8)]
+        for stream in streams:
+            stream.sendall(asking("/compare", max_new_tokens=110, stream=True))
+        while running(server) < 2 * len(streams):
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        for stream in streams:
+            assert b"event: done" in everything(stream)[-10_000:]
+        output = server.wait()
+    assert server.process.returncode == 0, output
+    assert "Traceback" not in output
+
+
+def test_sigkill_under_load(pair: Path, tmp_path: Path) -> None:
+    own = {"TMPDIR": str(tmp_path), "MEDQA_PORT": str(free_port())}
+    settings = pair_settings(pair) | own
+    with started(**settings) as server:
+        right = answer(server)
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        with under_load(server, clients=6) as load:
+            while running(server) < 2:
+                time.sleep(0.01)
+            server.process.kill()
+            server.process.wait()
+            time.sleep(0.5)
+        assert load.outcomes["ConnectError"]
+    assert not [child for child in children if child.is_running()]
+    assert not list(tmp_path.iterdir())
+    with started(**settings) as again:
+        assert answer(again) == right
+        assert "address already in use" not in again.output()
