@@ -13,12 +13,14 @@ from benchmarks import (
     results,
     screenshots,
     serving,
+    start,
     training,
 )
 
 BENCHMARKS = {
     "engine": engine,
     "serving": serving,
+    "start": start,
     "overload": overload,
     "cluster": cluster,
     "page": page,
