@@ -9,6 +9,7 @@ from benchmarks import (
     engine,
     overload,
     page,
+    readme,
     references,
     results,
     screenshots,
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "training": training,
     "references": references,
     "beside": beside,
+    "readme": readme,
 }
 
 
