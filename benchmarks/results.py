@@ -243,12 +243,16 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def _revision() -> str:
-    """Return the commit, with `+` where the code differs from it, or "unknown"."""
+    """Return the commit, with `+` where the code (not the figures) differs from it, or "unknown"."""
+    code = (".", ":(exclude)benchmarks/results", ":(exclude)README.md")
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-            cwd=ROOT, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return commit + ("+" if _git("diff", "--name-only", "HEAD", "--", *code) else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return described.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
