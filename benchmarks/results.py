@@ -243,7 +243,7 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def _revision() -> str:
-    """Return the commit, with `+` where the code (not the figures) differs from it, or "unknown"."""
+    """Return the commit, with `+` where code (not figures) differs from it, or "unknown"."""
     code = (".", ":(exclude)benchmarks/results", ":(exclude)README.md")
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
