@@ -26,6 +26,7 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).parent / "results"
+_WAYS = ("new", "add")
 _ALWAYS = ("torch", "transformers")
 
 Value = str | float | None
@@ -176,7 +177,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep",
         nargs="?",
         const="new",
-        choices=["new", "add"],
+        choices=_WAYS,
         help="write the record to benchmarks/results; `add`: beside the kept columns and rows",
     )
 
@@ -199,13 +200,14 @@ def _cell(template: str, row: Row) -> str:
 
 
 def _arguments() -> list[str]:
-    """Return this process' arguments without `--keep`, which changes no figure."""
-    given = sys.argv[1:]
-    return [
-        each
-        for place, each in enumerate(given)
-        if each != "--keep" and not (place and given[place - 1] == "--keep" and each == "add")
-    ]
+    """Return this process' arguments without `--keep` and its value, which change no figure."""
+    kept: list[str] = []
+    for each in sys.argv[1:]:
+        if each in _WAYS and kept and kept[-1] == "--keep":
+            kept.pop()
+        else:
+            kept.append(each)
+    return [each for each in kept if each != "--keep"]
 
 
 def _machine(kind: str) -> dict[str, Value]:
