@@ -9,15 +9,19 @@ from benchmarks import (
     engine,
     overload,
     page,
+    readme,
     references,
+    results,
     screenshots,
     serving,
+    start,
     training,
 )
 
 BENCHMARKS = {
     "engine": engine,
     "serving": serving,
+    "start": start,
     "overload": overload,
     "cluster": cluster,
     "page": page,
@@ -25,6 +29,7 @@ BENCHMARKS = {
     "training": training,
     "references": references,
     "beside": beside,
+    "readme": readme,
 }
 
 
@@ -34,7 +39,9 @@ def main() -> int:
     names = parser.add_subparsers(dest="name", required=True)
     for name, module in BENCHMARKS.items():
         summary = (module.__doc__ or "").splitlines()[0]
-        module.add_arguments(names.add_parser(name, help=summary, description=module.__doc__))
+        options = names.add_parser(name, help=summary, description=module.__doc__)
+        module.add_arguments(options)
+        results.add_arguments(options)
     arguments = parser.parse_args()
     status: int = BENCHMARKS[arguments.name].run(arguments)
     return status

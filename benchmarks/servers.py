@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 from app.settings import DEMO
 
 _START_SECONDS = 180
+_POLL_SECONDS = 0.05
 
 
 class Served(NamedTuple):
@@ -70,10 +71,12 @@ def pair(fine_tuned: Path, base: Path, **settings: str) -> Iterator[Served]:
 
 
 @contextmanager
-def naive(model: Path) -> Iterator[Served]:
-    """Serve `model` by `benchmarks.naive`."""
+def naive(model: Path, base: Path | None = None, device: str | None = None) -> Iterator[Served]:
+    """Serve one model or two by `benchmarks.naive`, by default on a GPU where there is one."""
+    given = {"NAIVE_MODEL": model, "NAIVE_BASE": base, "NAIVE_DEVICE": device}
+    environment = {name: str(value) for name, value in given.items() if value is not None}
     command = [sys.executable, "-m", "uvicorn", "benchmarks.naive:app", "--log-level", "warning"]
-    with _process(command, {"NAIVE_MODEL": str(model)}) as served:
+    with _process(command, environment) as served:
         yield served
 
 
@@ -105,5 +108,5 @@ def _wait_until_ready(url: httpx.URL, process: subprocess.Popen[bytes]) -> None:
                 return
         except httpx.TransportError:
             pass
-        time.sleep(0.2)
+        time.sleep(_POLL_SECONDS)
     raise RuntimeError("the server was not ready in time")
