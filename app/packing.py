@@ -5,6 +5,8 @@ weights stream through the cores. The operators are those that torch.compile put
 models. GPT-2's `Conv1D` keeps its matrix transposed, which is why stock tools pass it by.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -40,9 +42,16 @@ def can_pack(dtype: torch.dtype) -> bool:
 @torch.no_grad()
 def pack(model: PreTrainedModel) -> None:
     """Replace the linear layers of a model on a CPU, its output layer too; inference only."""
+    replace_linears(model, PackedLinear)
+
+
+def replace_linears(
+    model: PreTrainedModel, made: Callable[[torch.Tensor, torch.Tensor | None], nn.Module]
+) -> None:
+    """Put what is `made` of a weight [outputs, inputs] and a bias in place of each linear layer."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, Conv1D):
-                setattr(parent, name, PackedLinear(layer.weight.t(), layer.bias))
+                setattr(parent, name, made(layer.weight.t(), layer.bias))
             elif isinstance(layer, nn.Linear):
-                setattr(parent, name, PackedLinear(layer.weight, layer.bias))
+                setattr(parent, name, made(layer.weight, layer.bias))
