@@ -6,8 +6,6 @@ per tensor, as PyTorch's own dynamic layers have it, would let an answer depend 
 The products are summed exactly, in 32-bit integers, so the batch cannot change them either.
 """
 
-from typing import Any
-
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -55,7 +53,7 @@ def check_int8(device: torch.device) -> None:
     """
     if device.type != "cpu":
         raise CheckpointError(f"dtype int8 runs on a CPU only, not on {device.type}")
-    capabilities: dict[str, Any] = torch.cpu.get_capabilities()
+    capabilities = torch.cpu.get_capabilities()
     if not torch.backends.mkldnn.is_available() or not any(map(capabilities.get, _NEEDED)):
         raise CheckpointError(
             "dtype int8 needs an x86 processor with 8-bit dot products (AVX-VNNI, AVX-512 VNNI or "

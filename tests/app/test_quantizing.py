@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def test_what_a_row_gives_does_not_depend_on_the_others() -> None:
     inputs = torch.randn(33, 320)
     inputs[7] *= 1_000  # a scale per tensor would round its neighbours to nothing
     together = rounded(inputs)
-    assert torch.equal(together, torch.cat([rounded(row) for row in inputs.split(1)]))
+    assert torch.equal(together, torch.cat([rounded(row[None]) for row in inputs]))
 
 
 @needs_int8
@@ -85,21 +86,16 @@ async def test_an_answer_is_the_same_alone_and_among_others(engine: BatchingEngi
 
 
 @needs_int8
-async def test_the_whole_model_is_rounded_and_little_is_lost(
-    engine: BatchingEngine, fine_tuned: Checkpoint, rounded: Checkpoint
+def test_the_whole_model_is_rounded_and_little_is_lost(
+    fine_tuned: Checkpoint, rounded: Checkpoint
 ) -> None:
     linears = [layer for layer in rounded.model.modules() if isinstance(layer, Int8Linear)]
     assert len(linears) == 4 * fine_tuned.model.config.num_hidden_layers + 1
     assert (rounded.dtype, fine_tuned.dtype) == ("int8", "float32")
-    exact = BatchingEngine(fine_tuned, engine.limits)
-    exact.start()
-    try:
-        prompt, continuation = [5, 6, 7], list(range(20, 44))
-        bits = [await each.bits(prompt, continuation) for each in (exact, engine)]
-    finally:
-        exact.stop()
-    assert bits[0] != bits[1]
-    assert bits[1] == pytest.approx(bits[0], rel=0.02)
+    ids: Any = torch.randint(0, fine_tuned.model.config.vocab_size, (4, 30))
+    with torch.inference_mode():
+        exact, given = (each.model(ids).logits for each in (fine_tuned, rounded))
+    assert 0 < (given - exact).square().mean().sqrt() < 0.05 * exact.std()
 
 
 def test_int8_is_refused_where_it_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
