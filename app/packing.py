@@ -6,18 +6,25 @@ models. GPT-2's `Conv1D` keeps its matrix transposed, which is why stock tools p
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.activations import GELUTanh
+from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for inference; `weight` has shape [outputs, inputs]."""
+    """A linear layer for inference; `weight` has shape [outputs, inputs].
+
+    With `activation` "gelu" its outputs go through GELU's tanh form on their way out.
+    """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
+        self.activation = "none"
         self._bias = None if bias is None else bias.detach()
         # Opaque to everything but the operator below, so it is no parameter or buffer.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
@@ -25,7 +32,7 @@ class PackedLinear(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return inputs [..., inputs] through the layer, [..., outputs]."""
         result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            inputs, self._packed, self._bias, "none", [], ""
+            inputs, self._packed, self._bias, self.activation, [], "tanh"
         )
         return result
 
@@ -43,6 +50,10 @@ def can_pack(dtype: torch.dtype) -> bool:
 def pack(model: PreTrainedModel) -> None:
     """Replace the linear layers of a model on a CPU, its output layer too; inference only."""
     replace_linears(model, PackedLinear)
+    block: Any
+    for block in model.modules():
+        if isinstance(block, GPT2MLP) and isinstance(block.act, GELUTanh):
+            block.c_fc.activation, block.act = "gelu", nn.Identity()
 
 
 def replace_linears(

@@ -29,7 +29,8 @@ class Int8Linear(nn.Module):
         self._scales = (weight.abs().amax(dim=1) / _LARGEST).clamp_(min=_SMALLEST_SCALE)
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)
         rounded = (weight / self._scales[:, None]).round_().to(torch.int8)
-        self._packed = torch.ops.onednn.qlinear_prepack(rounded, None)
+        # Contiguous: a transposed one is taken for another matrix.
+        self._packed = torch.ops.onednn.qlinear_prepack(rounded.contiguous(), None)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return inputs [..., inputs] through the layer, [..., outputs], in float32."""

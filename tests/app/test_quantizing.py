@@ -14,8 +14,11 @@ from app.checkpoints import Checkpoint, Source, load
 from app.devices import best_dtype
 from app.errors import CheckpointError
 from app.generation import BatchingEngine
+from app.main import create_app
 from app.quantizing import Int8Linear, check_int8
 from app.sampling import Decoding
+from app.settings import Settings
+from tests.app.conftest import client_of
 
 CPU = torch.device("cpu")
 
@@ -96,6 +99,20 @@ def test_the_whole_model_is_rounded_and_little_is_lost(
     with torch.inference_mode():
         exact, given = (each.model(ids).logits for each in (fine_tuned, rounded))
     assert 0 < (given - exact).square().mean().sqrt() < 0.05 * exact.std()
+
+
+@needs_int8
+async def test_an_answer_made_in_int8_says_so(pair: Path) -> None:
+    models = {"fine_tuned_model": str(pair / "fine-tuned"), "base_model": str(pair / "base")}
+    app = create_app(Settings(_env_file=None, dtype="int8", default_new_tokens=3, **models))
+    async with client_of(app) as client:
+        both = (await client.post("/compare", json={"question": "What is it?"})).json()
+        chat = {"model": "base", "messages": [{"role": "user", "content": "What is it?"}]}
+        openai = (await client.post("/v1/chat/completions", json=chat)).json()
+        info = (await client.get("/info")).json()
+    labels = [both[side]["dtype"] for side in ("fine_tuned", "base")]
+    labels += [model["dtype"] for model in info["models"]]
+    assert [*labels, openai["system_fingerprint"]] == ["int8"] * 5
 
 
 def test_int8_is_refused_where_it_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
