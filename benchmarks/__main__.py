@@ -10,6 +10,7 @@ from benchmarks import (
     int8,
     overload,
     page,
+    readme,
     references,
     results,
     screenshots,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "training": training,
     "references": references,
     "beside": beside,
+    "readme": readme,
 }
 
 

@@ -6,24 +6,31 @@ from collections.abc import Callable
 import torch
 
 _BYTES = 2**30
-_REPEATS = 5
+_REPEATS = 3
 
 
-def read_bytes_per_second(device: torch.device) -> float:
-    """Return the best of several reads of 1 GiB by PyTorch's threads, the faster of two ways.
+class Reader:
+    """A gibibyte to read: past most caches.
 
-    A gibibyte is past most caches. Where the last one is so large that weights stay in it, a model
-    can be faster than this.
+    Where the last one is so large that weights stay in it, a model can be faster than this.
     """
-    matrix = torch.ones(_BYTES // 4, device=device).view(-1, 2**14)
-    vector = torch.ones(2**14, device=device)
-    ways: tuple[Callable[[], object], ...] = (matrix.sum, lambda: matrix @ vector)
-    return _BYTES / min(_seconds(way, device) for way in ways for _ in range(_REPEATS))
 
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._matrix = torch.ones(_BYTES // 4, device=device).view(-1, 2**14)
+        self._vector = torch.ones(2**14, device=device)
 
-def _seconds(way: Callable[[], object], device: torch.device) -> float:
-    started = time.perf_counter()
-    way()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    def bytes_per_second(self) -> float:
+        """Return the best of several reads by PyTorch's threads, in the faster of two ways."""
+        ways: tuple[Callable[[], object], ...] = (
+            self._matrix.sum,
+            lambda: self._matrix @ self._vector,
+        )
+        return _BYTES / min(self._seconds(way) for way in ways for _ in range(_REPEATS))
+
+    def _seconds(self, way: Callable[[], object]) -> float:
+        started = time.perf_counter()
+        way()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter() - started

@@ -16,15 +16,17 @@ import torch
 from transformers import AutoConfig
 
 from app.devices import best_device
-from benchmarks.bandwidth import read_bytes_per_second
+from benchmarks.bandwidth import Reader
 from benchmarks.interleaving import interleaved, timed
 from benchmarks.peers import bare_loop, ctranslate2, generate, openvino, ours
 from benchmarks.peers.contract import Case, Peer, Prompts, Unsupported
-from benchmarks.results import Row, record, report, with_ratios
+from benchmarks.results import Row, record, report
 from benchmarks.servers import random_gpt2
 
 _PROMPT_TOKENS = 24
 _PAUSE_SECONDS = 0.3  # OpenMP's threads spin a while after their work, on the next one's cores
+_WARM_UP_TOKENS = 2
+_MEMORY = "memory"
 _FORMATS = {"fp32": 4, "bf16": 2, "int8": 1}
 PEERS: dict[str, Peer] = {
     "generate": generate,
@@ -54,16 +56,19 @@ def run(arguments: argparse.Namespace) -> int:
         for case in cases.values():
             closing.callback(case.close)
         rows: dict[str, Row] = {name: {"case": name} for name in cases}
+        limits: list[Row] = []
         columns = {}
         for concurrent in arguments.concurrent:
-            for name, figures in _measure(cases, concurrent, arguments).items():
-                rows[name] |= figures
+            reader = Reader(device) if concurrent == 1 else None
+            speeds = _measure(cases, reader, concurrent, arguments)
+            bandwidth = speeds.pop(_MEMORY, None)
+            for name, speed in speeds.items():
+                rows[name] |= _figures(speed, speeds[generate.BASELINE], concurrent)
             heading = f"{concurrent} at once" if concurrent > 1 else "one stream"
             columns[heading] = f"{{tokens_{concurrent}:.1f}} ({{ratio_{concurrent}:.2f}} ×)"
-        limits = []
-        if 1 in arguments.concurrent:
-            limits = _shares(rows, cases, directory, device)
-            columns["of the memory's speed"] = "{share:.0%}"
+            if bandwidth:
+                limits = _shares(rows, cases, _weights(directory), bandwidth)
+                columns["of the memory's speed"] = "{share:.0%}"
     made = record(
         "engine",
         f"Tokens per second of GPT-2's 124M shape, {_PROMPT_TOKENS} tokens of prompt and "
@@ -97,24 +102,24 @@ def _load(
 
 
 def _measure(
-    cases: dict[str, Case], concurrent: int, arguments: argparse.Namespace
-) -> dict[str, Row]:
+    cases: dict[str, Case], reader: Reader | None, concurrent: int, arguments: argparse.Namespace
+) -> dict[str, float]:
+    """Return the median tokens per second of each case, and with a reader the memory's bytes."""
     prompts = torch.randint(0, 4096, (concurrent, _PROMPT_TOKENS)).tolist()
-    rounds = interleaved(
-        {
-            name: partial(_tokens_per_second, case, prompts, arguments.new_tokens)
-            for name, case in cases.items()
-        },
-        arguments.repeats,
-        pause_seconds=_PAUSE_SECONDS,
-    )
-    speed, ratio = f"tokens_{concurrent}", f"ratio_{concurrent}"
-    rows: list[Row] = [
-        {"case": name, speed: statistics.median(speeds)} for name, speeds in rounds.items()
-    ]
-    return {
-        str(row["case"]): row for row in with_ratios(rows, speed, generate.BASELINE, ratio=ratio)
+    for case in cases.values():
+        case.generate(prompts, _WARM_UP_TOKENS)
+    turns = {
+        name: partial(_tokens_per_second, case, prompts, arguments.new_tokens)
+        for name, case in cases.items()
     }
+    if reader:
+        turns[_MEMORY] = reader.bytes_per_second
+    rounds = interleaved(turns, arguments.repeats, warm_ups=0, pause_seconds=_PAUSE_SECONDS)
+    return {name: statistics.median(speeds) for name, speeds in rounds.items()}
+
+
+def _figures(speed: float, baseline: float, concurrent: int) -> Row:
+    return {f"tokens_{concurrent}": speed, f"ratio_{concurrent}": speed / baseline}
 
 
 def _tokens_per_second(case: Case, prompts: Prompts, new_tokens: int) -> float:
@@ -131,27 +136,25 @@ def _tokens_per_second(case: Case, prompts: Prompts, new_tokens: int) -> float:
     return len(answers) * new_tokens / seconds
 
 
+def _weights(directory: Path) -> int:
+    """Return how many weights a step reads; of the positions' embeddings it reads one row."""
+    config = AutoConfig.from_pretrained(directory)
+    return int(12 * config.n_layer * config.n_embd**2 + config.vocab_size * config.n_embd)
+
+
 def _shares(
-    rows: dict[str, Row], cases: dict[str, Case], directory: Path, device: torch.device
+    rows: dict[str, Row], cases: dict[str, Case], weights: int, bandwidth: float
 ) -> list[Row]:
     """Give each row its share of what the memory allows a single stream; return the limits' rows.
 
-    Of the positions' embeddings a step reads one row; keys and values are small beside the weights.
+    Keys and values are small beside the weights, and not counted.
     """
-    config = AutoConfig.from_pretrained(directory)
-    weights = 12 * config.n_layer * config.n_embd**2 + config.vocab_size * config.n_embd
-    bandwidth = read_bytes_per_second(device)
-    limits = {name: bandwidth / (weights * size) for name, size in _FORMATS.items()}
-    by_size = {size: limits[name] for name, size in _FORMATS.items()}
+    limits = {size: bandwidth / (weights * size) for size in _FORMATS.values()}
+    speeds = {name: float(rows[name]["tokens_1"] or 0) for name in cases}
     for name, case in cases.items():
-        rows[name]["share"] = float(str(rows[name]["tokens_1"])) / by_size[case.bytes_per_weight]
-    base = float(str(rows[generate.BASELINE]["tokens_1"]))
+        rows[name]["share"] = speeds[name] / limits[case.bytes_per_weight]
     return [
-        {
-            "case": f"limit of memory read at {bandwidth / 1e9:.1f} GB/s, {name}",
-            "tokens_1": limit,
-            "ratio_1": limit / base,
-            "share": 1.0,
-        }
-        for name, limit in limits.items()
+        {"case": f"limit: weights in {name} read once a token at {bandwidth / 1e9:.1f} GB/s"}
+        | _figures(limits[size], speeds[generate.BASELINE], 1)
+        for name, size in _FORMATS.items()
     ]
