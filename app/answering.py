@@ -24,10 +24,12 @@ FinishReason = Literal["end", "length", "notice"]
 class Answer:
     """A finished answer; "end" is the model's own end or a stop text. Times are seconds.
 
-    "notice": nothing was generated, because a notice is given instead.
+    "notice": nothing was generated, because a notice is given instead. `dtype` is the number format
+    of the model that made it.
     """
 
     model: ModelName
+    dtype: str
     text: str
     finish_reason: FinishReason
     prompt_tokens: int
@@ -159,6 +161,7 @@ class Answerer:
                     break
         yield Answer(
             model=self.model,
+            dtype=self.engine.checkpoint.dtype,
             text="".join(pieces),
             finish_reason="end" if ended else "length",
             prompt_tokens=attempt.prompt_tokens,
@@ -176,7 +179,8 @@ class Answerer:
     def withhold(self, decoding: Decoding) -> Answer:
         """Return the answer that was not made, because a notice is given instead."""
         decoding = self._resolved(decoding)
-        return Answer(self.model, "", "notice", 0, 0, decoding, 0.0, 0.0, 0.0)
+        dtype = self.engine.checkpoint.dtype
+        return Answer(self.model, dtype, "", "notice", 0, 0, decoding, 0.0, 0.0, 0.0)
 
     def _resolved(self, decoding: Decoding) -> Decoding:
         if decoding.no_repeat_ngram_size is not None:

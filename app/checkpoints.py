@@ -24,6 +24,7 @@ from transformers import (
 from app.devices import fitted
 from app.errors import CheckpointError
 from app.prompting import PromptFormat
+from app.quantizing import number_format
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +56,17 @@ class Checkpoint:
         """Most tokens of prompt and answer together."""
         return int(self.model.config.max_position_embeddings)
 
+    @property
+    def dtype(self) -> str:
+        """Number format of its matrices, as answers are labelled with."""
+        return number_format(self.model)
+
 
 def load(source: Source, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
     """Load a model from a directory, or from the hub or its local cache.
 
-    Without a dtype it is the faster of float32 and bfloat16 on this CPU.
+    Without a dtype it is the faster of float32 and bfloat16 on this CPU. With int8 its matrices
+    are rounded once they are read.
 
     Raises:
         CheckpointError: it is not there, or it must not be served; the message names the reason.
@@ -76,7 +83,7 @@ def load(source: Source, device: torch.device, dtype: torch.dtype | None) -> Che
         source.name,
         revision or "local",
         checkpoint.parameters / 1e6,
-        str(checkpoint.model.dtype).removeprefix("torch."),
+        checkpoint.dtype,
         device,
     )
     return checkpoint
@@ -155,7 +162,7 @@ def _read(
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
             config=config,
-            dtype=dtype or torch.float32,
+            dtype=torch.float32 if dtype in (None, torch.int8) else dtype,
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=False,

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from app.errors import CheckpointError
 from app.packing import can_pack, pack
+from app.quantizing import check_int8, quantize
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _TRIAL_REQUESTS = 16
@@ -65,10 +66,16 @@ def is_small(parameters: int) -> bool:
 def best_dtype(wanted: str, device: torch.device) -> torch.dtype | None:
     """Return the dtype named, or for `auto` bfloat16 on CUDA and float32 on MPS.
 
-    On a CPU `auto` is None: it takes a trial with the model (`fitted`).
+    On a CPU `auto` is None: it takes a trial with the model (`fitted`). It is never int8.
+
+    Raises:
+        CheckpointError: it is int8, and the device has no use for it.
+
     """
     if wanted != "auto":
         named: torch.dtype = getattr(torch, wanted)
+        if named == torch.int8:
+            check_int8(device)
         return named
     return {"cuda": torch.bfloat16, "cpu": None}.get(device.type, torch.float32)
 
@@ -80,6 +87,9 @@ def fitted(model: PreTrainedModel, dtype: torch.dtype | None) -> PreTrainedModel
     emulated (no AVX-512 BF16, no AMX), which is many times slower. A small model is bound by other
     things and stays as it is: what is served must not turn on a moment's noise.
     """
+    if dtype == torch.int8:
+        quantize(model)
+        return model
     if is_small(model.num_parameters()):
         return _to(model, dtype or torch.float32)
     tried = [(each, form) for each in _formats(dtype) for form in (False, True)]

@@ -242,7 +242,8 @@ def load_engines(
     for model, source in sources.items():
         with telemetry.loading(model):
             checkpoints[model] = load(source, device, dtype)
-        dtype = checkpoints[model].model.dtype  # one for both: a comparison must compare the models
+        # One for both: a comparison must compare the models.
+        dtype = dtype or checkpoints[model].model.dtype
     prompt_format(checkpoints["fine-tuned"])
     if not settings.cpu_threads and all(is_small(each.parameters) for each in checkpoints.values()):
         torch.set_num_threads(1)

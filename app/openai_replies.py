@@ -21,6 +21,7 @@ class _Reply(BaseModel):
     id: str
     created: int = Field(description="Seconds since the Unix epoch.")
     model: ModelName
+    system_fingerprint: str = Field(description="Number format of the model, such as `float32`.")
     usage: Usage | None = None
 
 

@@ -5,26 +5,43 @@ weights stream through the cores. The operators are those that torch.compile put
 models. GPT-2's `Conv1D` keeps its matrix transposed, which is why stock tools pass it by.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.activations import GELUTanh
+from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
+
+from app.blocks import make_lean
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for inference; `weight` has shape [outputs, inputs]."""
+    """A linear layer for inference; `weight` has shape [outputs, inputs].
+
+    With `activation` "gelu" its outputs go through GELU's tanh form on their way out.
+    """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
+        self.activation = "none"
         self._bias = None if bias is None else bias.detach()
         # Opaque to everything but the operator below, so it is no parameter or buffer.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return inputs [..., inputs] through the layer, [..., outputs]."""
-        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            inputs, self._packed, self._bias, "none", [], ""
-        )
+    def forward(self, inputs: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """Return inputs [..., inputs] through the layer, [..., outputs], added to the residual."""
+        result: torch.Tensor
+        if residual is not None:
+            result = torch.ops.mkldnn._linear_pointwise.binary(
+                inputs, residual, self._packed, self._bias, "add"
+            )
+        else:
+            result = torch.ops.mkldnn._linear_pointwise(
+                inputs, self._packed, self._bias, self.activation, [], "tanh"
+            )
         return result
 
 
@@ -40,9 +57,21 @@ def can_pack(dtype: torch.dtype) -> bool:
 @torch.no_grad()
 def pack(model: PreTrainedModel) -> None:
     """Replace the linear layers of a model on a CPU, its output layer too; inference only."""
+    replace_linears(model, PackedLinear)
+    block: Any
+    for block in model.modules():
+        if isinstance(block, GPT2MLP) and isinstance(block.act, GELUTanh):
+            block.c_fc.activation, block.act = "gelu", nn.Identity()
+
+
+def replace_linears(
+    model: PreTrainedModel, made: Callable[[torch.Tensor, torch.Tensor | None], nn.Module]
+) -> None:
+    """Put what is `made` of a weight [outputs, inputs] and a bias in place of each linear layer."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, Conv1D):
-                setattr(parent, name, PackedLinear(layer.weight.t(), layer.bias))
+                setattr(parent, name, made(layer.weight.t(), layer.bias))
             elif isinstance(layer, nn.Linear):
-                setattr(parent, name, PackedLinear(layer.weight, layer.bias))
+                setattr(parent, name, made(layer.weight, layer.bias))
+    make_lean(model)

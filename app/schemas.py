@@ -150,6 +150,10 @@ class AnswerFields(Supported):
         description="`end`: the model ended its answer. `length`: it was cut at the token limit. "
         "`notice`: none was made; the notices are all there is."
     )
+    dtype: str = Field(
+        description="Number format of the model that made it, such as `float32`. `int8` is "
+        "rounded: faster, and not always the same answer."
+    )
     usage: Usage
     decoding: DecodingUsed
     timing: Timing

@@ -186,6 +186,7 @@ def _fields(answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer.text,
         "finish_reason": answer.finish_reason,
+        "dtype": answer.dtype,
         "usage": Usage(
             prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
         ),

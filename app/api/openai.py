@@ -155,6 +155,7 @@ def _head(kind: str, answerer: Answerer) -> dict[str, Any]:
         "id": f"{kind}-{uuid.uuid4().hex}",
         "created": int(time.time()),
         "model": answerer.model,
+        "system_fingerprint": answerer.engine.checkpoint.dtype,
     }
 
 

@@ -78,6 +78,6 @@ def _model(answerer: Answerer) -> ModelInfo:
         vocabulary=len(checkpoint.tokenizer),
         context_tokens=checkpoint.context_tokens,
         device=str(checkpoint.model.device),
-        dtype=str(checkpoint.model.dtype).removeprefix("torch."),
+        dtype=checkpoint.dtype,
         no_repeat_ngram_size=answerer.no_repeat_ngram_size,
     )

@@ -34,12 +34,13 @@ def test_answer(server: Server) -> None:
     assert response.status_code == 200
     body = response.json()
     assert set(body) == {
-        "id", "model", "question", "answer", "finish_reason", "usage", "decoding", "timing",
-        "disclaimer",
+        "id", "model", "question", "answer", "finish_reason", "dtype", "usage", "decoding",
+        "timing", "disclaimer",
     }  # fmt: skip
     assert body["model"] == "fine-tuned"
     assert body["question"] == QUESTION
     assert body["finish_reason"] in ("end", "length")
+    assert body["dtype"] == "float32"
     assert 0 < body["usage"]["completion_tokens"] <= 20
     assert 0 <= body["timing"]["queue_ms"] <= body["timing"]["first_token_ms"]
     assert body["timing"]["first_token_ms"] <= body["timing"]["total_ms"]
@@ -70,7 +71,9 @@ def test_compare(server: Server) -> None:
     body = _post(server, "/compare", {"question": QUESTION}).json()
     assert set(body) == {"id", "question", "fine_tuned", "base", "disclaimer"}
     for side in ("fine_tuned", "base"):
-        assert set(body[side]) == {"answer", "finish_reason", "usage", "decoding", "timing"}
+        assert set(body[side]) == {
+            "answer", "finish_reason", "dtype", "usage", "decoding", "timing",
+        }  # fmt: skip
     single = {
         side: _post(server, "/answer", {"question": QUESTION, "model": model}).json()["answer"]
         for side, model in (("fine_tuned", "fine-tuned"), ("base", "base"))

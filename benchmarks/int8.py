@@ -1,0 +1,124 @@
+"""What int8 costs: how well the demo pair predicts true answers, and how often its own change.
+
+Each model scores the published answers of questions that no training saw, and answers the first of
+them greedily, through the app's own engine: exactly, in bfloat16 and in int8. The pair is small,
+so its speed says little; `python -m benchmarks engine` measures that on GPT-2's shape.
+"""
+
+import argparse
+import asyncio
+import random
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from app.answering import Answerer, Deadlines, ModelName, finished
+from app.batching import Limits
+from app.checkpoints import Checkpoint, Source, load, prompt_format
+from app.devices import best_dtype
+from app.errors import PromptTooLong
+from app.generation import BatchingEngine
+from app.prompting import PromptFormat
+from app.sampling import Decoding
+from app.settings import DEMO, Settings
+from benchmarks.results import Row, record, report
+from training.examples import Pair, read_pairs
+
+_CPU = torch.device("cpu")
+_FORMATS = ("float32", "bfloat16", "int8")
+_MODELS: tuple[ModelName, ...] = ("fine-tuned", "base")
+_RUNNING = 16
+_PATIENCE = Deadlines(queue_seconds=3_600.0, total_seconds=3_600.0)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmark's options."""
+    parser.add_argument("--models", type=Path, default=DEMO, help="holds base and fine-tuned")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
+    parser.add_argument("--split", default="test_unseen")
+    parser.add_argument("--samples", type=int, default=200, help="true answers that are scored")
+    parser.add_argument("--answers", type=int, default=64, help="greedy answers that are compared")
+    parser.add_argument("--new-tokens", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=17)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print each format's bits per byte and the share of answers that it changes."""
+    pairs = read_pairs(arguments.data, "Split", arguments.split)
+    pairs = random.Random(arguments.seed).sample(pairs, min(arguments.samples, len(pairs)))
+    pair_format = prompt_format(_checkpoint(arguments.models, "fine-tuned", "float32"))
+    rows = [row for model in _MODELS for row in _compared(model, arguments, pairs, pair_format)]
+    made = record(
+        "int8",
+        f"The demo pair in three number formats: bits per byte of true answers "
+        f"({arguments.split}, {len(pairs)} drawn), and how many of {arguments.answers} greedy "
+        f"answers of {arguments.new_tokens} tokens differ from the exact format's.",
+        {
+            "bits per byte": "{bits_per_byte:.4f}",
+            "more": "{more:+.2%}",
+            "answers changed": "{changed:.0%}",
+        },
+        rows,
+        baseline=f"{_MODELS[0]}, {_FORMATS[0]}",
+    )
+    report(made, arguments.keep)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    bits_per_byte: float
+    answers: list[str]
+
+
+def _compared(
+    model: ModelName, arguments: argparse.Namespace, pairs: list[Pair], pair_format: PromptFormat
+) -> list[Row]:
+    """Return a row for each format, compared with the first."""
+    rows: list[Row] = []
+    exact: _Measured | None = None
+    for name in _FORMATS:
+        with ExitStack() as closing:
+            engine = BatchingEngine(
+                _checkpoint(arguments.models, model, name),
+                Limits(_RUNNING, len(pairs), Settings().max_batch_tokens),
+            )
+            engine.start()
+            closing.callback(engine.stop)
+            answerer = Answerer(model, engine, pair_format, _PATIENCE)
+            measured = asyncio.run(_measure(answerer, pairs, arguments))
+        exact = exact or measured
+        both = list(zip(exact.answers, measured.answers, strict=True))
+        rows.append(
+            {
+                "case": f"{model}, {name}",
+                "bits_per_byte": measured.bits_per_byte,
+                "more": measured.bits_per_byte / exact.bits_per_byte - 1,
+                "changed": sum(one != other for one, other in both) / len(both),
+            }
+        )
+    return rows
+
+
+async def _measure(
+    answerer: Answerer, pairs: list[Pair], arguments: argparse.Namespace
+) -> _Measured:
+    bits = size = 0.0
+    for question, answer in pairs:
+        try:
+            per_byte = await answerer.bits_per_byte(question, answer)
+        except PromptTooLong:
+            continue  # the same ones in every format
+        size += len(answer.encode())
+        bits += per_byte * len(answer.encode())
+    decoding = Decoding(max_new_tokens=arguments.new_tokens)
+    answers = await asyncio.gather(
+        *(finished(answerer.stream(pair.question, decoding)) for pair in pairs[: arguments.answers])
+    )
+    return _Measured(bits / size, [answer.text for answer in answers])
+
+
+def _checkpoint(models: Path, model: ModelName, dtype: str) -> Checkpoint:
+    return load(Source(str(models / model)), _CPU, best_dtype(dtype, _CPU))
