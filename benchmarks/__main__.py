@@ -12,6 +12,7 @@ from benchmarks import (
     references,
     screenshots,
     serving,
+    soak,
     training,
 )
 
@@ -19,6 +20,7 @@ BENCHMARKS = {
     "engine": engine,
     "serving": serving,
     "overload": overload,
+    "soak": soak,
     "cluster": cluster,
     "page": page,
     "screenshots": screenshots,
