@@ -10,6 +10,7 @@ from benchmarks import (
     overload,
     page,
     references,
+    results,
     screenshots,
     serving,
     soak,
@@ -36,7 +37,9 @@ def main() -> int:
     names = parser.add_subparsers(dest="name", required=True)
     for name, module in BENCHMARKS.items():
         summary = (module.__doc__ or "").splitlines()[0]
-        module.add_arguments(names.add_parser(name, help=summary, description=module.__doc__))
+        options = names.add_parser(name, help=summary, description=module.__doc__)
+        module.add_arguments(options)
+        results.add_arguments(options)
     arguments = parser.parse_args()
     status: int = BENCHMARKS[arguments.name].run(arguments)
     return status
