@@ -16,9 +16,10 @@ import httpx
 import psutil
 
 from app.settings import DEMO
+from benchmarks import results
 from benchmarks.asking import ask, request
 from benchmarks.servers import Served, pair
-from benchmarks.soak_report import FIGURE, Ended, Rest, Sample, Soaked, broken, figure, show
+from benchmarks.soak_report import FIGURE, Ended, Rest, Sample, Soaked, broken, figure, show, table
 from benchmarks.traffic import Sent, Traffic
 
 _LONGEST_SECONDS = 120.0
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warm-up-seconds", type=float, default=60.0)
     parser.add_argument("--load", type=float, default=0.5, help="arrivals, of the capacity")
     parser.add_argument("--burst", type=int, default=100, help="requests at once")
-    parser.add_argument("--burst-seconds", type=float, default=60.0, help="between bursts")
+    parser.add_argument("--burst-seconds", type=float, default=120.0, help="between bursts")
     parser.add_argument("--sample-seconds", type=float, default=5.0)
     parser.add_argument("--threads", type=int, default=0, help="of the server; 0: its default")
     parser.add_argument("--models", type=Path, default=DEMO, help="with fine-tuned/ and base/")
@@ -58,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     ) as served:
         soaked = asyncio.run(_soak(served, arguments))
     show(soaked)
+    print()
+    results.report(table(soaked), arguments.keep)
     figure(soaked, arguments.figure)
     return int(bool(broken(soaked)))
 

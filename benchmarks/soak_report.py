@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks import results
+
 FIGURE = Path(__file__).parent / "figures" / "soak.png"
 _MIB = 2**20
 _FEWEST = 6
@@ -76,8 +78,9 @@ class Measure(NamedTuple):
 def measures(soaked: Soaked) -> list[Measure]:
     """Return everything that has a bound.
 
-    Memory may grow by a twentieth, arithmetic for a token by a quarter and latencies to the double
-    (a shared machine alone does that); of descriptors, threads and places not one may be lost.
+    Memory may grow by a twentieth, arithmetic for a token by a quarter, latencies and open
+    connections to the double (a shared machine alone does that); at rest not one descriptor,
+    thread or place may be lost.
     """
     before, after = soaked.before, soaked.after
     unexplained = [each for each in [*soaked.warming, *soaked.ended] if not each.explained]
@@ -86,11 +89,11 @@ def measures(soaked: Soaked) -> list[Measure]:
     return [
         *_grown(soaked),
         Measure("resident MiB, at rest", before.resident_bytes / _MIB, after.resident_bytes / _MIB,
-                None, after.resident_bytes / before.resident_bytes, 1.05, "×"),
+                None, after.resident_bytes / before.resident_bytes, 1.05, " ×"),
         Measure("file descriptors, at rest", before.descriptors, after.descriptors,
-                None, after.descriptors - before.descriptors, 0.0, "more"),
+                None, after.descriptors - before.descriptors, 0.0, " more"),
         Measure("threads, at rest", before.threads, after.threads,
-                None, after.threads - before.threads, 0.0, "more"),
+                None, after.threads - before.threads, 0.0, " more"),
         Measure("places held, at rest", before.running + before.waiting, held, None, held, 0.0, ""),
         Measure("unexplained 5xx", 0, failed, None, failed, 0.0, ""),
         Measure("unexplained outcomes", 0, len(unexplained), None, len(unexplained), 0.0, ""),
@@ -103,19 +106,34 @@ def broken(soaked: Soaked) -> list[Measure]:
 
 
 def show(soaked: Soaked) -> None:
-    """Print the outcomes of each kind of request, then everything that has a bound."""
+    """Print the outcomes of each kind of request."""
     counts = Counter((each.kind, each.outcome, each.explained) for each in soaked.ended)
     counts.update((each.kind, each.outcome, False) for each in soaked.warming if not each.explained)
     print("\n| request | outcome | times | |\n| --- | --- | --- | --- |")
     for (kind, outcome, explained), times in sorted(counts.items()):
         print(f"| {kind} | {outcome} | {times} | {'' if explained else 'unexplained'} |")
-    print("\n| | first | last | slope/h | growth | bound |\n| --- | --- | --- | --- | --- | --- |")
-    for each in measures(soaked):
-        slope = "" if each.slope is None else f"{each.slope:+.2f}"
-        print(
-            f"| {each.name} | {each.first:.2f} | {each.last:.2f} | {slope} "
-            f"| {each.growth:.2f} {each.unit} | {each.bound:g} |"
-        )
+
+
+def table(soaked: Soaked) -> results.Record:
+    """Return everything that has a bound, as a record."""
+    columns = {
+        "first": "{first:.2f}",
+        "last": "{last:.2f}",
+        "slope per hour": "{slope:+.2f}",
+        "growth": "{growth:.2f}{unit}",
+        "bound": "{bound:g}{unit}",
+    }
+    minutes = (soaked.samples[-1].moment - soaked.samples[0].moment) / 60
+    title = (
+        f"{minutes:.0f} minutes of {soaked.rate:.1f} requests a second and bursts, "
+        f"{len(soaked.ended)} in all; the first third against the last, and at rest"
+    )
+    rows: list[results.Row] = [
+        {"case": each.name}
+        | {name: value for name, value in each._asdict().items() if name != "name"}
+        for each in measures(soaked)
+    ]
+    return results.record("soak", title, columns, rows)
 
 
 def figure(soaked: Soaked, path: Path) -> None:
@@ -138,7 +156,7 @@ def figure(soaked: Soaked, path: Path) -> None:
         latency.plot(sorted(by_minute), values, label=f"p{share}")
     titles = ["resident MiB", "held by the process", "seconds for /answer", "both models' places"]
     for plot, title in zip(axes.flat, titles, strict=True):
-        plot.set(title=title, xlabel="minute", ylim=(0, None))
+        plot.set(title=title, xlabel="minute", ylim=(0, 1.1 * plot.get_ylim()[1]))
     for plot in (handles, latency, batch):
         plot.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,14 +178,14 @@ def _grown_samples(samples: list[Sample]) -> list[Measure]:
     def over(name: str, of: Callable[[Sample], float], bound: float) -> Measure:
         first, last = (float(np.median([of(each) for each in part])) for part in parts)
         slope = _slope(moments, [of(each) for each in samples])
-        return Measure(name, first, last, slope, last / first, bound, "×")
+        return Measure(name, first, last, slope, last / first, bound, " ×")
 
     first, last = map(_cpu_milliseconds, parts)
     return [
         over("resident MiB", lambda each: each.resident_bytes / _MIB, 1.05),
-        over("file descriptors", lambda each: each.descriptors, 1.25),
+        over("file descriptors", lambda each: each.descriptors, 2.0),
         over("threads", lambda each: each.threads, 1.0),
-        Measure("CPU ms a token", first, last, None, last / first, 1.25, "×"),
+        Measure("CPU ms a token", first, last, None, last / first, 1.25, " ×"),
     ]
 
 
@@ -182,7 +200,9 @@ def _grown_latencies(answers: list[Ended]) -> list[Measure]:
         parts = seconds[:third], seconds[-third:]
         first, last = (float(np.percentile(part, share)) for part in parts)
         name = f"seconds for /answer, p{share}"
-        found.append(Measure(name, first, last, slope, last / first, 2.0, "×"))
+        found.append(
+            Measure(name, first, last, slope if share == 50 else None, last / first, 2.0, " ×")
+        )
     return found
 
 
