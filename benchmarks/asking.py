@@ -18,13 +18,14 @@ _LINE_BYTES = 2**22
 class Reply(NamedTuple):
     """What came back; times are seconds from opening the connection.
 
-    `status` is 0 where the connection ended without a response. `first_seconds` is when the first
-    event with text came, None where none did. Of a stream, `event` is the last event's name and
-    `body` its data; else `body` is the response's.
+    `status` is 0 where the connection ended without a response. Of a stream, `first_seconds` is
+    when the first event with text came, `event` the last event's name and `body` its data; else
+    `body` is the response's.
     """
 
     status: int
     seconds: float
+    streamed: bool
     first_seconds: float | None
     event: str
     body: bytes
@@ -34,14 +35,25 @@ class Reply(NamedTuple):
         """Name how it ended: a status, and how a stream or a side that began with 200 failed."""
         if self.status != 200:
             return str(self.status) if self.status else "no response"
-        if self.body.startswith(b"{"):
-            try:
-                body = json.loads(self.body)
-            except ValueError:
-                return "200, cut"
-            return f"200{_failure(self.event, body)}"
-        whole = self.event == "" and self.first_seconds is None
-        return "200" if whole or self.body == b"[DONE]" else "200, cut"
+        if not self.body.startswith(b"{"):
+            ended = not self.streamed or self.body == b"[DONE]"
+            return "200" if ended else "200, cut"
+        try:
+            return f"200{self._failure(json.loads(self.body))}"
+        except ValueError:
+            return "200, cut"
+
+    def _failure(self, body: dict[str, Any]) -> str:
+        """Return what a body that came with 200 says of failure; "" for none."""
+        if self.event == "error":
+            return f", then {body.get('status')}"
+        if "error" in body:
+            return f", then {body['error'].get('type')}"
+        if self.streamed and self.event != "done":
+            return ", cut"
+        sides = [body[side] for side in ("fine_tuned", "base") if side in body]
+        failed = {str(side["problem"]["status"]) for side in sides if "problem" in side}
+        return f", a side {'/'.join(sorted(failed))}" if failed else ""
 
 
 def request(url: httpx.URL, path: str, body: Any = None, method: str = "") -> bytes:
@@ -66,7 +78,7 @@ async def ask(
 
     """
     started = time.perf_counter()
-    status, event, body, first, streams = 0, "", b"", None, False
+    status, event, body, first, streamed = 0, "", b"", None, False
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -76,9 +88,9 @@ async def ask(
                 head = await reader.readline()
                 status = int(head.split(b" ", 2)[1]) if head else 0
                 while (line := await reader.readline()).strip():
-                    streams |= line.lower().startswith(b"content-type: text/event-stream")
+                    streamed |= line.lower().startswith(b"content-type: text/event-stream")
                 async for line in reader:
-                    if not streams:
+                    if not streamed:
                         body += line
                     elif line.startswith(b"event:"):
                         event = line[6:].strip().decode()
@@ -89,17 +101,4 @@ async def ask(
     finally:
         if writer:
             writer.close()
-    return Reply(status, time.perf_counter() - started, first, event, body)
-
-
-def _failure(event: str, body: dict[str, Any]) -> str:
-    """Return what a body that came with 200 says of failure; "" for none."""
-    if event == "error":
-        return f", then {body.get('status')}"
-    if "error" in body:
-        return f", then {body['error'].get('type')}"
-    if event and event != "done":
-        return ", cut"
-    sides = [body[side] for side in ("fine_tuned", "base") if side in body]
-    failed = {str(side["problem"]["status"]) for side in sides if "problem" in side}
-    return f", a side {'/'.join(sorted(failed))}" if failed else ""
+    return Reply(status, time.perf_counter() - started, streamed, first, event, body)

@@ -23,7 +23,6 @@ from benchmarks.soak_report import FIGURE, Ended, Rest, Sample, Soaked, broken, 
 from benchmarks.traffic import Sent, Traffic
 
 _LONGEST_SECONDS = 120.0
-_CAPACITY_SECONDS = 10.0
 _SETTLE_SECONDS = 30.0
 
 
@@ -39,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the soak's options."""
     parser.add_argument("--minutes", type=float, default=30.0, help="after the warm-up")
     parser.add_argument("--warm-up-seconds", type=float, default=60.0)
+    parser.add_argument("--capacity-seconds", type=float, default=10.0)
     parser.add_argument("--load", type=float, default=0.5, help="arrivals, of the capacity")
+    parser.add_argument("--longest-words", type=int, default=200, help="of a question")
     parser.add_argument("--burst", type=int, default=100, help="requests at once")
     parser.add_argument("--burst-seconds", type=float, default=120.0, help="between bursts")
     parser.add_argument("--sample-seconds", type=float, default=5.0)
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         cpu_threads=str(arguments.threads),
         references=arguments.references,
     ) as served:
-        soaked = asyncio.run(_soak(served, arguments))
+        soaked = asyncio.run(soak(served, arguments))
     show(soaked)
     print()
     results.report(table(soaked), arguments.keep)
@@ -65,11 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(broken(soaked)))
 
 
-async def _soak(served: Served, arguments: argparse.Namespace) -> Soaked:
+async def soak(served: Served, arguments: argparse.Namespace) -> Soaked:
+    """Send the traffic that the arguments say; return all that was seen."""
     url, process = served.url, psutil.Process(served.process)
-    traffic = Traffic(url, has_references=arguments.references != "none")
+    traffic = Traffic(
+        url,
+        has_references=arguments.references != "none",
+        longest_words=arguments.longest_words,
+    )
     warming: list[Ended] = []
-    rate = arguments.load * await _capacity(url, traffic, warming)
+    rate = arguments.load * await _capacity(url, traffic, arguments.capacity_seconds, warming)
     plan = _Plan(rate, arguments.burst_seconds, arguments.burst)
     print(f"{rate:.1f} requests/s, {plan.burst} more each {plan.burst_seconds:.0f} s", flush=True)
     await _load(url, traffic, plan, arguments.warm_up_seconds, warming)
@@ -83,16 +89,16 @@ async def _soak(served: Served, arguments: argparse.Namespace) -> Soaked:
     return Soaked(rate, warming, ended, samples, before, await _at_rest(url, process))
 
 
-async def _capacity(url: httpx.URL, traffic: Traffic, ended: list[Ended]) -> float:
+async def _capacity(url: httpx.URL, traffic: Traffic, seconds: float, ended: list[Ended]) -> float:
     """Return the requests that end in a second when as many are open as a batch holds."""
-    until = time.perf_counter() + _CAPACITY_SECONDS
+    until = time.perf_counter() + seconds
 
     async def client() -> None:
         while time.perf_counter() < until:
             ended.append(await _send(url, traffic.draw()))
 
     await asyncio.gather(*(client() for _ in range(16)))
-    return len(ended) / (_CAPACITY_SECONDS + time.perf_counter() - until)
+    return len(ended) / (seconds + time.perf_counter() - until)
 
 
 async def _load(

@@ -17,6 +17,7 @@ adults is it inherited how many people have outlook for genetic changes related 
 complications prevent diagnosed tests pain swelling sleep 3 mg of – naïve κ
 """.split()  # noqa: SIM905 - a list of so many words is longer than it is clear
 _MODELS = ("fine-tuned", "base")
+_QUESTION_WORDS = (5, 10, 20, 60, 200)
 _NEW_TOKENS = (8, 96)
 _LEAVE_SECONDS = (0.02, 1.0)
 _ANSWERED = frozenset({"200", "429"})
@@ -37,9 +38,12 @@ class Sent(NamedTuple):
 class Traffic:
     """An endless mix of requests, the same for the same seed."""
 
-    def __init__(self, url: httpx.URL, *, has_references: bool, seed: int = 17) -> None:
+    def __init__(
+        self, url: httpx.URL, *, has_references: bool, longest_words: int, seed: int = 17
+    ) -> None:
         self._url = url
         self._random = random.Random(seed)
+        self._words = [words for words in _QUESTION_WORDS if words <= longest_words]
         self._found = frozenset({"200" if has_references else "404"})
         self._kinds: dict[Callable[[], Sent], int] = {
             self.answer: 30,
@@ -117,7 +121,7 @@ class Traffic:
     def _asked(self) -> dict[str, Any]:
         """Return a question as most people would send it, some with decoding of their own."""
         body: dict[str, Any] = {
-            "question": self._text(self._random.choice([5, 10, 20, 60, 200])),
+            "question": self._text(self._random.choice(self._words)),
             "max_new_tokens": self._random.randint(*_NEW_TOKENS),
         }
         if self._random.random() < 0.3:
