@@ -22,6 +22,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from app.attention import BY_REQUEST
 from app.devices import fitted
 from app.errors import CheckpointError
 from app.prompting import PromptFormat
@@ -155,7 +156,7 @@ def _read(
             directory,
             config=config,
             dtype=dtype or torch.float32,
-            attn_implementation="sdpa",
+            attn_implementation=BY_REQUEST if device.type == "cpu" else "sdpa",
             use_safetensors=True,
             output_loading_info=True,
         )
