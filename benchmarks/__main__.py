@@ -4,22 +4,29 @@ import argparse
 import sys
 
 from benchmarks import (
+    arrivals,
     beside,
     cluster,
     engine,
+    growth,
     overload,
     page,
+    readme,
     references,
     results,
     screenshots,
     serving,
     soak,
+    start,
     training,
 )
 
 BENCHMARKS = {
     "engine": engine,
     "serving": serving,
+    "arrivals": arrivals,
+    "growth": growth,
+    "start": start,
     "overload": overload,
     "soak": soak,
     "cluster": cluster,
@@ -28,6 +35,7 @@ BENCHMARKS = {
     "training": training,
     "references": references,
     "beside": beside,
+    "readme": readme,
 }
 
 

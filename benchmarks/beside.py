@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import statistics
 import time
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ import httpx
 import numpy as np
 
 from app.settings import DEMO
+from benchmarks.interleaving import interleaved
 from benchmarks.servers import ours
 
 _QUESTION = "My mother, {} years old, has asthma. What are the treatments, and is it inherited?"
@@ -42,15 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print both, and their ratio."""
     counts = {"off": 0, "on": 3}
-    rounds: dict[str, list[Round]] = {name: [] for name in counts}
+    asked = (arguments.clients, arguments.new_tokens)
     with ours(DEMO / "fine-tuned", references=str(arguments.index.resolve())) as (url, _):
-        for repeat in range(arguments.repeats + 1):
-            # Turned each time: neither always follows the other.
-            for name in sorted(counts, reverse=bool(repeat % 2)):
-                asked = (arguments.clients, arguments.new_tokens, counts[name])
-                made = asyncio.run(_round(url, *asked))
-                if repeat:
-                    rounds[name].append(made)
+
+        def a_round(references: int) -> Round:
+            return asyncio.run(_round(url, *asked, references))
+
+        cases = {name: partial(a_round, count) for name, count in counts.items()}
+        rounds = interleaved(cases, arguments.repeats)
     speeds, firsts = (
         {name: statistics.median(made[place] for made in each) for name, each in rounds.items()}
         for place in (0, 1)

@@ -1,106 +1,160 @@
-"""Our engine against transformers' `generate()`: one answer alone, and many at the same time.
+"""Ways to make tokens from one model, in one process: ours, transformers', other engines'.
 
 The model is GPT-2's 124M shape with random weights, which costs exactly what trained ones cost.
-The baseline answers the same requests one after another, as a plain endpoint would. Runs are
-interleaved and the median is shown.
+All get the same prompts and make the same number of tokens, greedily, in interleaved rounds; the
+median is shown, and for a single stream what share of the memory's speed that is: a step reads all
+weights once. A long table can be made in parts, `--concurrent 16 --keep add`.
 """
 
 import argparse
-import asyncio
-import platform
 import statistics
-import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 import torch
-import transformers
-from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+from transformers import AutoConfig
 
-from app.batching import Limits
-from app.checkpoints import Checkpoint
 from app.devices import best_device
-from app.generation import BatchingEngine
-from app.sampling import Decoding
+from benchmarks.bandwidth import Reader
+from benchmarks.interleaving import interleaved, timed
+from benchmarks.peers import bare_loop, ctranslate2, generate, openvino, ours
+from benchmarks.peers.contract import Case, Peer, Prompts, Unsupported
+from benchmarks.results import Row, record, report
+from benchmarks.servers import random_gpt2
 
 _PROMPT_TOKENS = 24
-_NO_TOKEN = -1
+_PAUSE_SECONDS = 0.3  # OpenMP's threads spin a while after their work, on the next one's cores
+_WARM_UP_TOKENS = 2
+_MEMORY = "memory"
+_FORMATS = {"fp32": 4, "bf16": 2, "int8": 1}
+PEERS: dict[str, Peer] = {
+    "generate": generate,
+    "ours": ours,
+    "bare-loop": bare_loop,
+    "ctranslate2": ctranslate2,
+    "openvino": openvino,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's options."""
     parser.add_argument("--device", default="auto")
     parser.add_argument("--new-tokens", type=int, default=64)
-    parser.add_argument("--concurrent", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--concurrent", type=int, nargs="+", default=[1, 4, 8, 16, 32])
+    parser.add_argument("--peers", nargs="+", choices=[*PEERS], default=[*PEERS])
     parser.add_argument("--repeats", type=int, default=3)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print tokens per second of both, and their ratio."""
+    """Print tokens per second of each, and the ratio to `generate()`."""
     device = best_device(arguments.device)
-    config = GPT2Config(eos_token_id=_NO_TOKEN, bos_token_id=_NO_TOKEN)
-    model: Any = GPT2LMHeadModel._from_config(config, attn_implementation="sdpa").to(device).eval()
-    checkpoint = Checkpoint("random", None, model, GPT2Tokenizer(), model.num_parameters())
-    most = max(arguments.concurrent)
-    engine = BatchingEngine(checkpoint, Limits(most, 0, 512))
-    engine.start()
-    print(
-        f"GPT-2 124M, {model.dtype}, {device}, {torch.get_num_threads()} threads, "
-        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
-        f"transformers {transformers.__version__}; median of {arguments.repeats}\n"
-    )
-    print("| concurrent | generate() tokens/s | ours tokens/s | ours ÷ generate() |")
-    print("| --- | --- | --- | --- |")
-    try:
+    torch.manual_seed(17)
+    with random_gpt2() as directory, ExitStack() as closing:
+        peers = ["generate", *(name for name in arguments.peers if name != "generate")]
+        cases, missing = _load([PEERS[name] for name in peers], directory, device)
+        for case in cases.values():
+            closing.callback(case.close)
+        rows: dict[str, Row] = {name: {"case": name} for name in cases}
+        limits: list[Row] = []
+        columns = {}
         for concurrent in arguments.concurrent:
-            prompts = torch.randint(0, config.vocab_size, (concurrent, _PROMPT_TOKENS)).tolist()
-            tokens = concurrent * arguments.new_tokens
-            baseline, ours = _interleaved(
-                [
-                    partial(_generate, model, prompts, arguments.new_tokens),
-                    partial(_run, engine, prompts, arguments.new_tokens),
-                ],
-                arguments.repeats,
-            )
-            print(
-                f"| {concurrent} | {tokens / baseline:.1f} | {tokens / ours:.1f} "
-                f"| {baseline / ours:.2f} × |",
-                flush=True,
-            )
-    finally:
-        engine.stop()
+            reader = Reader(device) if concurrent == 1 else None
+            speeds = _measure(cases, reader, concurrent, arguments)
+            bandwidth = speeds.pop(_MEMORY, None)
+            for name, speed in speeds.items():
+                rows[name] |= _figures(speed, speeds[generate.BASELINE], concurrent)
+            heading = f"{concurrent} at once" if concurrent > 1 else "one stream"
+            columns[heading] = f"{{tokens_{concurrent}:.1f}} ({{ratio_{concurrent}:.2f}} ×)"
+            if bandwidth:
+                limits = _shares(rows, cases, _weights(directory), bandwidth)
+                columns["of the memory's speed"] = "{share:.0%}"
+    made = record(
+        "engine",
+        f"Tokens per second of GPT-2's 124M shape, {_PROMPT_TOKENS} tokens of prompt and "
+        f"{arguments.new_tokens} new ones, in process; in brackets the ratio to `generate()` in "
+        f"fp32 of the same run, median of {arguments.repeats}.",
+        columns,
+        [*rows.values(), *limits, *missing],
+        baseline=generate.BASELINE,
+        packages=tuple(package for name in peers for package in PEERS[name].PACKAGES),
+        device=device,
+    )
+    report(made, arguments.keep)
     return 0
 
 
-def _interleaved(cases: list[Callable[[], None]], repeats: int) -> list[float]:
-    """Return each case's median seconds, after one unmeasured run of each."""
-    seconds: list[list[float]] = [[] for _ in cases]
-    for repeat in range(repeats + 1):
-        for case, taken in zip(cases, seconds, strict=True):
-            started = time.perf_counter()
-            case()
-            if repeat:
-                taken.append(time.perf_counter() - started)
-    return [statistics.median(taken) for taken in seconds]
+def _load(
+    peers: list[Peer], directory: Path, device: torch.device
+) -> tuple[dict[str, Case], list[Row]]:
+    """Return what can run here, and a row for each peer that cannot."""
+    cases: dict[str, Case] = {}
+    missing: list[Row] = []
+    for peer in peers:
+        name = " ".join(peer.PACKAGES)
+        try:
+            cases |= peer.cases(directory, device)
+        except ImportError:
+            missing.append({"case": name, "note": f"not installed: pip install {name}"})
+        except Unsupported as reason:
+            missing.append({"case": name, "note": str(reason)})
+    return cases, missing
 
 
-def _generate(model: Any, prompts: list[list[int]], new_tokens: int) -> None:
-    settings = GenerationConfig(
-        max_new_tokens=new_tokens, do_sample=False, eos_token_id=_NO_TOKEN, pad_token_id=0
-    )
-    for prompt in prompts:
-        ids = torch.tensor([prompt], device=model.device)
-        model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+def _measure(
+    cases: dict[str, Case], reader: Reader | None, concurrent: int, arguments: argparse.Namespace
+) -> dict[str, float]:
+    """Return the median tokens per second of each case, and with a reader the memory's bytes."""
+    prompts = torch.randint(0, 4096, (concurrent, _PROMPT_TOKENS)).tolist()
+    for case in cases.values():
+        case.generate(prompts, _WARM_UP_TOKENS)
+    turns = {
+        name: partial(_tokens_per_second, case, prompts, arguments.new_tokens)
+        for name, case in cases.items()
+    }
+    if reader:
+        turns[_MEMORY] = reader.bytes_per_second
+    rounds = interleaved(turns, arguments.repeats, warm_ups=0, pause_seconds=_PAUSE_SECONDS)
+    return {name: statistics.median(speeds) for name, speeds in rounds.items()}
 
 
-def _run(engine: BatchingEngine, prompts: list[list[int]], new_tokens: int) -> None:
-    asyncio.run(_answer(engine, prompts, new_tokens))
+def _figures(speed: float, baseline: float, concurrent: int) -> Row:
+    return {f"tokens_{concurrent}": speed, f"ratio_{concurrent}": speed / baseline}
 
 
-async def _answer(engine: BatchingEngine, prompts: list[list[int]], new_tokens: int) -> None:
-    async def one(prompt: list[int]) -> None:
-        async for _ in engine.generate(prompt, Decoding(max_new_tokens=new_tokens)):
-            pass
+def _tokens_per_second(case: Case, prompts: Prompts, new_tokens: int) -> float:
+    """Return the speed of one round.
 
-    await asyncio.gather(*(one(prompt) for prompt in prompts))
+    Raises:
+        RuntimeError: some answer has not as many tokens as it should.
+
+    """
+    answers: list[list[int]] = []
+    seconds = timed(lambda: answers.extend(case.generate(prompts, new_tokens)))()
+    if any(len(answer) != new_tokens for answer in answers):
+        raise RuntimeError(f"answers of {sorted(map(len, answers))} tokens instead of {new_tokens}")
+    return len(answers) * new_tokens / seconds
+
+
+def _weights(directory: Path) -> int:
+    """Return how many weights a step reads; of the positions' embeddings it reads one row."""
+    config = AutoConfig.from_pretrained(directory)
+    return int(12 * config.n_layer * config.n_embd**2 + config.vocab_size * config.n_embd)
+
+
+def _shares(
+    rows: dict[str, Row], cases: dict[str, Case], weights: int, bandwidth: float
+) -> list[Row]:
+    """Give each row its share of what the memory allows a single stream; return the limits' rows.
+
+    Keys and values are small beside the weights, and not counted.
+    """
+    limits = {size: bandwidth / (weights * size) for size in _FORMATS.values()}
+    speeds = {name: float(rows[name]["tokens_1"] or 0) for name in cases}
+    for name, case in cases.items():
+        rows[name]["share"] = speeds[name] / limits[case.bytes_per_weight]
+    return [
+        {"case": f"limit: weights in {name} read once a token at {bandwidth / 1e9:.1f} GB/s"}
+        | _figures(limits[size], speeds[generate.BASELINE], 1)
+        for name, size in _FORMATS.items()
+    ]

@@ -7,16 +7,23 @@ from typing import TypeVar
 Made = TypeVar("Made")
 
 
-def interleaved(cases: Mapping[str, Callable[[], Made]], repeats: int) -> dict[str, list[Made]]:
-    """Return what each case gave in each round, after one unmeasured round of all.
+def interleaved(
+    cases: Mapping[str, Callable[[], Made]],
+    repeats: int,
+    *,
+    warm_ups: int = 1,
+    pause_seconds: float = 0.0,
+) -> dict[str, list[Made]]:
+    """Return what each case gave in each round, after `warm_ups` unmeasured rounds of all.
 
     Every second round runs in reverse: no case always follows the same other.
     """
     made: dict[str, list[Made]] = {name: [] for name in cases}
-    for repeat in range(repeats + 1):
+    for repeat in range(warm_ups + repeats):
         for name in reversed(list(cases)) if repeat % 2 else cases:
+            time.sleep(pause_seconds)
             result = cases[name]()
-            if repeat:
+            if repeat >= warm_ups:
                 made[name].append(result)
     return made
 

@@ -7,18 +7,27 @@ references of their own questions, and answers to other questions against the sa
 
 import argparse
 import itertools
+import json
 import time
 from pathlib import Path
 
+import bm25s
 import numpy as np
 import psutil
 
 from app.question_analysis import Stress
 from app.references import References, Weights
 from app.support import SUPPORTED, support
+from benchmarks.results import Row, record, report
 from training.examples import read_pairs
 from training.judged import DEPTH, Floats, JudgedQuestion, measures, read_judged, summary
 
+_COLUMNS = {
+    "score of the first, of 3": "{avg_score:.2f}",
+    "its 95% interval": "{avg_score_low:.2f}…{avg_score_high:.2f}",
+    "nDCG@10": "{ndcg_10:.2f}",
+    "95% interval": "{ndcg_10_low:.2f}…{ndcg_10_high:.2f}",
+}
 _FOLDS = 5
 _ROUNDS = 20
 
@@ -38,14 +47,23 @@ def run(arguments: argparse.Namespace) -> int:
     references = References(arguments.index)
     print(f"loaded in {time.perf_counter() - started:.2f} s")
     if arguments.questions:
-        _rank(references, read_judged(arguments.questions))
+        judged = read_judged(arguments.questions)
+        _search_times(references, judged)
+        made = record(
+            "references",
+            f"What the first references for {len(judged)} judged messages are worth.",
+            _COLUMNS,
+            _rank(references, arguments.index, judged),
+            packages=("bm25s",),
+        )
+        report(made, arguments.keep)
     if arguments.data:
         _judge_support(references, arguments.data, arguments.split)
     print(f"resident memory: {(process.memory_info().rss - before) / 1e6:.0f} MB more")
     return 0
 
 
-def _rank(references: References, questions: list[JudgedQuestion]) -> None:
+def _search_times(references: References, questions: list[JudgedQuestion]) -> None:
     times = []
     for question in questions * 5:
         started = time.perf_counter()
@@ -54,7 +72,11 @@ def _rank(references: References, questions: list[JudgedQuestion]) -> None:
     print("search of a judged message, ms: p50 {:.2f}, p95 {:.2f}, max {:.2f}".format(
         *np.percentile(times, [50, 95, 100])
     ))  # fmt: skip
-    print(f"as served: {summary(_measured(references, questions))}")
+
+
+def _rank(references: References, index: Path, questions: list[JudgedQuestion]) -> list[Row]:
+    """Return rows for plain BM25, what is served, and weights chosen on other questions."""
+    served = _measured(references, questions)
     grid = [
         Weights(power, question, type=kind, stress=Stress(early=early))
         for power, question, kind, early in itertools.product(
@@ -66,10 +88,41 @@ def _rank(references: References, questions: list[JudgedQuestion]) -> None:
         references.weights = weights
         tried.append(_measured(references, questions))
     references.weights = Weights()
-    print(f"lowest and highest of {len(grid)} settings:", end=" ")
     means = np.nanmean(np.array(tried), axis=1)
-    print(means.min(0)[:2].round(3), means.max(0)[:2].round(3))
-    print(f"chosen on others, by cross-validation: {_cross_validated(np.array(tried)).round(3)}")
+    print(f"lowest and highest of {len(grid)} settings:", end=" ")
+    print(means.min(0)[:2].round(3), means.max(0)[:2].round(3), end="\n\n")
+    first, gain = _cross_validated(np.array(tried))
+    return [
+        {"case": "plain BM25 of the questions"} | _figures(_plain(index, questions)),
+        {"case": "as served"} | _figures(served),
+        {
+            "case": "the same, its weights chosen on other questions (cross-validation)",
+            "avg_score": float(first),
+            "ndcg_10": float(gain),
+        },
+    ]
+
+
+def _figures(values: Floats) -> Row:
+    """Return the first two measures with their intervals."""
+    found = summary(values)
+    return {
+        name if end == "mean" else f"{name}_{end}": found[name][end]
+        for name in ("avg_score", "ndcg_10")
+        for end in ("mean", "low", "high")
+    }
+
+
+def _plain(index: Path, questions: list[JudgedQuestion]) -> Floats:
+    """Judge bm25s with its own defaults over the texts of the index's questions."""
+    lines = (index / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    quiet = {"show_progress": False}
+    engine = bm25s.BM25()
+    engine.index(bm25s.tokenize([entry["question"] for entry in entries], **quiet), **quiet)
+    messages = bm25s.tokenize([question.message for question in questions], **quiet)
+    found, _ = engine.retrieve(messages, k=DEPTH, **quiet)
+    return measures(questions, [[entries[row]["id"] for row in rows] for rows in found])
 
 
 def _measured(references: References, questions: list[JudgedQuestion]) -> Floats:

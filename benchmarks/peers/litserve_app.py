@@ -16,7 +16,7 @@ _BATCH_SECONDS = 0.01
 _LONGEST_SECONDS = 300.0
 
 
-class Answers(litserve.LitAPI):  # type: ignore[misc] - untyped where it is not installed
+class Answers(litserve.LitAPI):  # type: ignore[misc]  # untyped where it is not installed
     """One model, and the batches that it answers."""
 
     def __init__(self, directory: str) -> None:
