@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"naive FastAPI finishes {capacity:.2f} answers/s", flush=True)
         rows = list(
             chain.from_iterable(
-                _rows(ways, model, times, capacity * times, arguments) for times in arguments.times
+                rows_at(ways, model, times, capacity * times, arguments)
+                for times in arguments.times
             )
         )
     columns = {
@@ -116,7 +117,7 @@ def _capacity(way: Way, model: Path, arguments: argparse.Namespace) -> float:
         return asyncio.run(clients(served.url))
 
 
-def _rows(
+def rows_at(
     ways: dict[str, Way], model: Path, times: float, rate: float, arguments: argparse.Namespace
 ) -> list[results.Row]:
     """Return a row for each server at one rate."""
@@ -130,9 +131,9 @@ def _rows(
         with way.start(model) as served:
             answers = asyncio.run(_arrive(served.url, way, rate, arguments))
             kill(served)
-        rows.append(row | _figures(answers, arguments))
+        rows.append(row | figures(answers, arguments))
         print(f"{case}: {rows[-1]['good']:.2f} answers/s in time", flush=True)
-    base = rows[0]["good"]
+    base = rows[0].get("good")
     for row in rows:
         if isinstance(base, float) and base and isinstance(good := row.get("good"), float):
             row["ratio"] = good / base
@@ -178,7 +179,8 @@ def _tokens(reply: Reply) -> int:
     return int(found[-1]) if found else 0
 
 
-def _figures(answers: list[Answer], arguments: argparse.Namespace) -> results.Row:
+def figures(answers: list[Answer], arguments: argparse.Namespace) -> results.Row:
+    """Return what the answers at one rate come to."""
     further = arguments.new_tokens - 1
     whole = [
         (each.first_seconds, (each.seconds - each.first_seconds) / further)
