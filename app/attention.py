@@ -1,10 +1,11 @@
-"""Attention of a batch on a CPU: each request's queries meet its own keys and no other's.
+"""Attention of a batch on a CPU: what is read of a question meets its own keys, and no others.
 
 Upstream's SDPA path lets every query meet the keys of all running requests and masks the others'
-out: arithmetic, and a mask, that grow with the square of how many run. Its FlashAttention path is
+out: arithmetic, and a mask, that grow with the square of how much runs. Its FlashAttention path is
 told where each request begins; on a CPU, this does with SDPA what that does on a GPU.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,6 +15,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 BY_REQUEST = "by_request"
 """Its name, as `attn_implementation`; outside of continuous batching it is causal SDPA."""
+
+_BLOCK = 32
+"""Queries that PyTorch's CPU kernel takes in one go: so many meet a key at the price of one."""
+
+Span = tuple[int, int]
+"""Where a request's tokens begin and end among the batch's."""
 
 
 def _by_request(
@@ -33,27 +40,38 @@ def _by_request(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
     key, value = cache.update(key, value, module.layer_idx, kwargs)
-    starts = kwargs["cu_seq_lens_q"].tolist(), kwargs["cu_seq_lens_k"].tolist()
+    asked = list(pairwise(kwargs["cu_seq_lens_q"].tolist()))
+    known = list(pairwise(kwargs["cu_seq_lens_k"].tolist()))
+    if query.shape[2] <= _BLOCK:  # one call for all costs less than one for each
+        mask = _mask(asked, known, query)
+        attended = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
+        return attended.transpose(1, 2).contiguous(), None
     output = query.new_empty(query.shape[0], query.shape[2], query.shape[1], query.shape[3])
-    for place in range(len(starts[0]) - 1):
-        asked, known = (slice(*each[place : place + 2]) for each in starts)
-        queries, keys = asked.stop - asked.start, known.stop - known.start
+    for (first, last), (begin, end) in zip(asked, known, strict=True):
+        queries, keys = last - first, end - begin
         attended = scaled_dot_product_attention(
-            query[:, :, asked],
-            key[:, :, known],
-            value[:, :, known],
-            attn_mask=_causal(queries, keys, query) if 1 < queries < keys else None,
+            query[:, :, first:last],
+            key[:, :, begin:end],
+            value[:, :, begin:end],
+            attn_mask=_mask([(0, queries)], [(0, keys)], query) if 1 < queries < keys else None,
             is_causal=queries == keys,
             scale=scaling,
         )
-        output[:, asked] = attended.transpose(1, 2)
+        output[:, first:last] = attended.transpose(1, 2)
     return output, None
 
 
-def _causal(queries: int, keys: int, like: torch.Tensor) -> torch.Tensor:
-    """Return the mask of the last `queries` of `keys` tokens: what comes later is hidden."""
-    hidden = torch.full((queries, keys), -torch.inf, dtype=like.dtype, device=like.device)
-    return hidden.triu(keys - queries + 1)
+def _mask(asked: list[Span], known: list[Span], like: torch.Tensor) -> torch.Tensor:
+    """Return what to add to the scores (queries, keys): -inf but for a query's own past."""
+    rows = [
+        (begin, end - last + place + 1)
+        for (first, last), (begin, end) in zip(asked, known, strict=True)
+        for place in range(first, last)
+    ]
+    begins, ends = torch.tensor(rows, device=like.device).T.unsqueeze(2)
+    keys = torch.arange(known[-1][1], device=like.device)
+    mask = torch.zeros(len(rows), len(keys), dtype=like.dtype, device=like.device)
+    return mask.masked_fill_((keys < begins) | (keys >= ends), -torch.inf)
 
 
 AttentionInterface.register(BY_REQUEST, _by_request)
