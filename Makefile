@@ -32,8 +32,10 @@ train: $(VENV)/.dev ## Fetch MedQuAD, fine-tune GPT-2 on it, evaluate: models/gp
 	$(VENV)/bin/python -m training evaluate --model models/gpt2-medquad \
 	  --base openai-community/gpt2 --data data
 
-bench: $(VENV)/.dev ## Measure the engine against transformers' generate()
+bench: $(VENV)/.bench ## Measure engine, start and serving against others (half an hour)
 	$(VENV)/bin/python -m benchmarks engine
+	$(VENV)/bin/python -m benchmarks start
+	$(VENV)/bin/python -m benchmarks serving
 
 bench-serving: $(VENV)/.dev ## Measure the server against a naive FastAPI app
 	$(VENV)/bin/python -m benchmarks serving
@@ -84,6 +86,11 @@ $(VENV)/.dev: pyproject.toml $(LOCK) | $(VENV)/bin/python
 	@echo "Installing what serving, training and testing need (once, a minute or two)…"
 	$(PIP) --editable '.[train,dev]'
 	@touch $@ $(VENV)/.serve
+
+$(VENV)/.bench: pyproject.toml $(LOCK) | $(VENV)/bin/python
+	@echo "Installing what is measured and what it is compared with (once, some minutes)…"
+	$(PIP) --editable '.[train,dev,bench]'
+	@touch $@ $(VENV)/.dev $(VENV)/.serve
 
 $(VENV)-ray/.ray: pyproject.toml $(LOCK)
 	@echo "Making the environment $(VENV)-ray with Ray (once, some minutes)…"

@@ -26,6 +26,7 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).parent / "results"
+_WAYS = ("new", "add")
 _ALWAYS = ("torch", "transformers")
 
 Value = str | float | None
@@ -176,7 +177,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep",
         nargs="?",
         const="new",
-        choices=["new", "add"],
+        choices=_WAYS,
         help="write the record to benchmarks/results; `add`: beside the kept columns and rows",
     )
 
@@ -199,13 +200,14 @@ def _cell(template: str, row: Row) -> str:
 
 
 def _arguments() -> list[str]:
-    """Return this process' arguments without `--keep`, which changes no figure."""
-    given = sys.argv[1:]
-    return [
-        each
-        for place, each in enumerate(given)
-        if each != "--keep" and not (place and given[place - 1] == "--keep" and each == "add")
-    ]
+    """Return this process' arguments without `--keep` and its value, which change no figure."""
+    kept: list[str] = []
+    for each in sys.argv[1:]:
+        if each in _WAYS and kept and kept[-1] == "--keep":
+            kept.pop()
+        else:
+            kept.append(each)
+    return [each for each in kept if each != "--keep"]
 
 
 def _machine(kind: str) -> dict[str, Value]:
@@ -243,12 +245,16 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def _revision() -> str:
-    """Return the commit, with `+` where the code differs from it, or "unknown"."""
+    """Return the commit, with `+` where code (not figures) differs from it, or "unknown"."""
+    code = (".", ":(exclude)benchmarks/results", ":(exclude)README.md")
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-            cwd=ROOT, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return commit + ("+" if _git("diff", "--name-only", "HEAD", "--", *code) else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return described.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()

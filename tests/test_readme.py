@@ -15,6 +15,8 @@ from accelerate.commands.launch import launch_command_parser
 
 from app.api_keys import parse_key
 from app.settings import Settings
+from benchmarks.__main__ import BENCHMARKS
+from benchmarks.__main__ import main as run_benchmark
 from benchmarks.chromium import chromium
 from tests.app.conftest import Server
 from training import evaluate, evaluate_references, explore, finetune, index, prepare
@@ -140,3 +142,19 @@ def test_files_named_exist() -> None:
     paths = {path for pair in named for path in pair if path}
     assert paths
     assert {path for path in paths if not (ROOT / path).exists()} == set()
+
+
+def test_benchmark_commands_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = [line for line in SHELL.splitlines() if " -m benchmarks " in line]
+    assert commands
+    for command in commands:
+        words = shlex.split(command.partition(" -m benchmarks ")[2], comments=True)
+        monkeypatch.setattr(BENCHMARKS[words[0]], "run", lambda _: 0)
+        monkeypatch.setattr(sys, "argv", ["benchmarks", *words])
+        assert run_benchmark() == 0
+
+
+def test_no_speed_is_typed_by_hand() -> None:
+    """What is measured stands between the markers that `python -m benchmarks readme` fills."""
+    by_hand = re.sub(r"<!-- benchmarks: .*?<!-- end -->", "", README, flags=re.DOTALL)
+    assert re.findall(r"[\d.,]+ ?(?:×|tokens/s|answers/s)", by_hand) == []

@@ -3,12 +3,14 @@
 import asyncio
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from app.batching import Limits
 from app.checkpoints import Source, load
 from app.devices import best_dtype
+from app.errors import CheckpointError
 from app.generation import BatchingEngine
 from app.sampling import Decoding
 from app.settings import Settings
@@ -16,19 +18,30 @@ from benchmarks.peers.contract import Case, Prompts
 
 PACKAGES: tuple[str, ...] = ()
 MOST = 32
+_DTYPES = ("float32", "auto", "int8")
+_OFFERED = get_args(Settings.model_fields["dtype"].annotation)
 
 
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:
-    """Load the model exactly, and as `MEDQA_DTYPE=auto` finds it fastest."""
-    return dict(_case(directory, device, dtype) for dtype in ("float32", "auto"))
+    """Load the model in fp32, as `MEDQA_DTYPE=auto` finds it fastest, and in int8 if it can be."""
+    found = {}
+    for dtype in [each for each in _DTYPES if each in _OFFERED]:
+        try:
+            name, case = _case(directory, device, dtype)
+        except CheckpointError:
+            if dtype != "int8":  # which is for some processors only
+                raise
+            continue
+        found[name] = case
+    return found
 
 
 def _case(directory: Path, device: torch.device, dtype: str) -> tuple[str, Case]:
     checkpoint = load(Source(str(directory), None), device, best_dtype(dtype, device))
     engine = BatchingEngine(checkpoint, Limits(MOST, 0, Settings().max_batch_tokens))
     engine.start()
-    bytes_per_weight = checkpoint.model.dtype.itemsize
-    name = {4: "fp32", 2: "bf16"}[bytes_per_weight]
+    bytes_per_weight = 1 if dtype == "int8" else checkpoint.model.dtype.itemsize
+    name = {4: "fp32", 2: "bf16", 1: "int8"}[bytes_per_weight]
     chosen = f"auto (here {name})" if dtype == "auto" else name
     return f"ours, {chosen}", Case(partial(_run, engine), bytes_per_weight, engine.stop)
 

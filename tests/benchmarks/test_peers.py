@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from benchmarks import engine
 from benchmarks.peers import bare_loop, ctranslate2, generate, openvino, ours
@@ -52,7 +53,13 @@ def test_other_engines_make_the_same_where_they_are_installed(
 ) -> None:
     for package in peer.PACKAGES:
         pytest.importorskip(package)
-    assert peer.cases(pair / "base", CPU)[name].generate(PROMPTS, NEW_TOKENS) == wanted
+    made = peer.cases(pair / "base", CPU)[name].generate(PROMPTS, NEW_TOKENS)
+    assert all(len(answer) == NEW_TOKENS for answer in made)
+    end = AutoTokenizer.from_pretrained(pair / "base").eos_token_id
+    for answer, whole in zip(made, wanted, strict=True):
+        # CTranslate2 reaches the length by making no end token; from there on they differ.
+        shared = whole.index(end) if end in whole else NEW_TOKENS
+        assert answer[:shared] == whole[:shared]
 
 
 def test_a_peer_that_is_not_installed_says_how_to_get_it(

@@ -79,3 +79,11 @@ def test_a_record_of_a_gpu_has_its_own_name(monkeypatch: pytest.MonkeyPatch) -> 
     made = record("case", "A load.", {}, [], device="cuda")
     assert made.name == "case-cuda"
     assert "a GPU" in made.markdown()
+
+
+@pytest.mark.parametrize("keep", [[], ["--keep"], ["--keep", "new"], ["--keep", "add"]])
+def test_the_command_is_the_one_that_makes_the_figures_again(
+    keep: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks", "case", *keep, "--models", "new model"])
+    assert a_record().runs[0].command == "python -m benchmarks case --models 'new model'"
