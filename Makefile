@@ -43,9 +43,10 @@ bench-serving: $(VENV)/.dev ## Measure the server against a naive FastAPI app
 screenshots: $(VENV)/.dev ## Take the README's pictures of the page
 	$(VENV)/bin/python -m benchmarks screenshots
 
-soak: $(VENV)/.dev ## Fuzz with thousands of requests, then overload for minutes
+soak: $(VENV)/.dev ## Fuzz with thousands of requests, overload for minutes, mixed traffic for 30
 	$(VENV)/bin/python -m pytest tests/app/test_fuzz.py tests/app/test_api.py --hypothesis-profile=soak
 	$(VENV)/bin/python -m benchmarks overload
+	$(VENV)/bin/python -m benchmarks soak --minutes 30
 
 image-test: ## Build the image, run it as production would (podman or docker)
 	$(PYTHON) docker/image_test.py

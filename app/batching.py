@@ -16,6 +16,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from transformers.generation.continuous_batching import ContinuousBatchingManager
 from transformers.generation.continuous_batching.continuous_api import ContinuousBatchProcessor
 
+from app.attention import BY_REQUEST
 from app.checkpoints import Checkpoint
 from app.sampling import processor_list
 
@@ -43,6 +44,11 @@ class GuardedManager(ContinuousBatchingManager):
     def seconds_since_turn(self) -> float:
         """How long the thread has been in its present step; idle, it turns every 0.1 s."""
         return time.monotonic() - self.last_turn
+
+    def switch_to_cb_friendly_attn(self, model: Any, auto_switch_to_flash: bool = True) -> None:
+        """Accept ours, which upstream's list of names cannot have."""
+        if model.config._attn_implementation != BY_REQUEST:
+            super().switch_to_cb_friendly_attn(model, auto_switch_to_flash)
 
     def _generation_loop_body(
         self, batch_processor: ContinuousBatchProcessor, bootstrapping: bool

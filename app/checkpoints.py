@@ -21,6 +21,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from app.attention import BY_REQUEST
 from app.devices import fitted
 from app.errors import CheckpointError
 from app.prompting import PromptFormat
@@ -163,7 +164,7 @@ def _read(
             directory,
             config=config,
             dtype=torch.float32 if dtype in (None, torch.int8) else dtype,
-            attn_implementation="sdpa",
+            attn_implementation=BY_REQUEST if device.type == "cpu" else "sdpa",
             use_safetensors=True,
             trust_remote_code=False,
             disable_mmap=True,  # or a file written over would change, or end, what is served

@@ -4,9 +4,11 @@ import argparse
 import sys
 
 from benchmarks import (
+    arrivals,
     beside,
     cluster,
     engine,
+    growth,
     int8,
     overload,
     page,
@@ -15,6 +17,7 @@ from benchmarks import (
     results,
     screenshots,
     serving,
+    soak,
     start,
     training,
 )
@@ -22,9 +25,12 @@ from benchmarks import (
 BENCHMARKS = {
     "engine": engine,
     "serving": serving,
+    "arrivals": arrivals,
+    "growth": growth,
     "start": start,
     "int8": int8,
     "overload": overload,
+    "soak": soak,
     "cluster": cluster,
     "page": page,
     "screenshots": screenshots,

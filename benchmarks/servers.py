@@ -1,7 +1,8 @@
 """Servers to measure: real processes on loopback, over a random GPT-2 of 124M parameters.
 
-Random weights cost exactly what trained ones cost; the end token's embedding is zero, so that it is
-never the likeliest and every answer has its full length.
+Random weights cost exactly what trained ones cost; the embeddings of the end token and of what the
+tokenizer has no text for are zero, so that these are never the likeliest: every answer has its full
+length, and text from its first token on.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import psutil
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
@@ -45,7 +47,9 @@ def random_gpt2() -> Iterator[Path]:
         )
     )
     with torch.no_grad():
-        model.get_input_embeddings().weight[tokenizer.eos_token_id] = 0.0
+        embeddings = model.get_input_embeddings().weight
+        embeddings[tokenizer.all_special_ids] = 0.0
+        embeddings[len(tokenizer) :] = 0.0
     with tempfile.TemporaryDirectory() as directory:
         model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
@@ -81,17 +85,35 @@ def naive(model: Path, base: Path | None = None, device: str | None = None) -> I
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[Served]:
+def peer(command: list[str]) -> Iterator[Served]:
+    """Serve by a command with `{port}` in it, ready when /health says so; killed when done."""
+    with _process(command, {}, "/health") as served:
+        yield served
+        kill(served)
+
+
+def kill(served: Served) -> None:
+    """End a server at once, with the workers it started: what it still makes is for nobody."""
+    process = psutil.Process(served.process)
+    for each in [*process.children(recursive=True), process]:
+        each.kill()
+
+
+@contextmanager
+def _process(
+    command: list[str], environment: dict[str, str], ready: str = "/readyz"
+) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = httpx.URL(f"http://127.0.0.1:{port}")
+    command = [part.replace("{port}", str(port)) for part in command]
     environment |= {"MEDQA_PORT": str(port), "UVICORN_PORT": str(port)}
     process = subprocess.Popen(
         command, env=os.environ | {"MEDQA_LOG_LEVEL": "warning"} | environment
     )
     try:
-        _wait_until_ready(url, process)
+        _wait_until_ready(url.join(ready), process)
         yield Served(url, process.pid)
     finally:
         process.terminate()
@@ -104,7 +126,7 @@ def _wait_until_ready(url: httpx.URL, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode}")
         try:
-            if httpx.get(url.join("/readyz"), timeout=_START_SECONDS).status_code == 200:
+            if httpx.get(url, timeout=_START_SECONDS).status_code == 200:
                 return
         except httpx.TransportError:
             pass

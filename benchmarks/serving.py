@@ -7,22 +7,25 @@ compared with `generate()` called in this process, without HTTP.
 
 import argparse
 import asyncio
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
 import torch
-import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from benchmarks import results
+from benchmarks.interleaving import interleaved
 from benchmarks.servers import naive, ours, random_gpt2
 
+_NAIVE = "naive FastAPI, fp32"
+_GENERATE = "generate() in process, fp32"
 _QUESTION = "What are the symptoms of asthma, and how is it treated in children? ({})"
 
 
@@ -46,48 +49,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print throughput and latency of each server, and the ratios."""
     with random_gpt2() as model, ExitStack() as servers:
-        urls = {"naive FastAPI, fp32": servers.enter_context(naive(model)).url}
+        urls = {_NAIVE: servers.enter_context(naive(model)).url}
         for dtype in arguments.dtype:
             urls[f"ours, {dtype}"] = servers.enter_context(ours(model, dtype=dtype)).url
         dtypes = {name: _dtype(url) for name, url in urls.items()}
-        print(
-            f"GPT-2 124M (random weights), {torch.get_num_threads()} threads, "
-            f"{platform.processor() or platform.machine()}, torch {torch.__version__}, "
-            f"transformers {transformers.__version__}; {arguments.new_tokens} new tokens, "
-            f"median of {arguments.repeats}\n"
-        )
-        _many(arguments, urls, dtypes)
-        _alone(arguments, urls, model)
+        results.report(_many(arguments, urls, dtypes), arguments.keep)
+        print()
+        results.report(_alone(arguments, urls, model), arguments.keep)
     return 0
 
 
 def _many(
     arguments: argparse.Namespace, urls: dict[str, httpx.URL], dtypes: dict[str, str]
-) -> None:
-    rounds = _interleaved(
+) -> results.Record:
+    rounds = interleaved(
         {
             name: partial(_round, url, arguments.clients, arguments.requests, arguments.new_tokens)
             for name, url in urls.items()
         },
         arguments.repeats,
     )
-    speeds = {
-        name: statistics.median(each.tokens_per_second for each in made)
-        for name, made in rounds.items()
-    }
-    baseline = next(iter(speeds.values()))
-    print(f"| {arguments.clients} clients | dtype | tokens/s | ÷ naive | p50 s | p95 s |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    rows: list[results.Row] = []
     for name, made in rounds.items():
         latencies = np.concatenate([each.latencies for each in made])
-        print(
-            f"| {name} | {dtypes[name]} | {speeds[name]:.1f} | {speeds[name] / baseline:.2f} × "
-            f"| {np.percentile(latencies, 50):.2f} | {np.percentile(latencies, 95):.2f} |",
-            flush=True,
+        rows.append(
+            {
+                "case": name,
+                "dtype": dtypes[name],
+                "speed": statistics.median(each.tokens_per_second for each in made),
+                "p50": float(np.percentile(latencies, 50)),
+                "p95": float(np.percentile(latencies, 95)),
+            }
         )
+    columns = {
+        "dtype": "{dtype}",
+        "tokens/s": "{speed:.1f}",
+        "÷ naive": "{ratio:.2f} ×",
+        "p50, s": "{p50:.2f}",
+        "p95, s": "{p95:.2f}",
+    }
+    title = (
+        f"{arguments.clients} clients that ask a GPT-2 124M (random weights) again as soon as they "
+        f"have their answers of {arguments.new_tokens} tokens; median of {arguments.repeats}"
+    )
+    rows = results.with_ratios(rows, "speed", _NAIVE)
+    return results.record("serving", title, columns, rows, baseline=_NAIVE)
 
 
-def _alone(arguments: argparse.Namespace, urls: dict[str, httpx.URL], model: Any) -> None:
+def _alone(
+    arguments: argparse.Namespace, urls: dict[str, httpx.URL], model: Path
+) -> results.Record:
     loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
     inputs = AutoTokenizer.from_pretrained(model)(_QUESTION.format(0), return_tensors="pt")
 
@@ -98,30 +109,21 @@ def _alone(arguments: argparse.Namespace, urls: dict[str, httpx.URL], model: Any
         )
         return Round(arguments.new_tokens / (time.perf_counter() - started), [])
 
-    cases: dict[str, Callable[[], Round]] = {"generate() in process, fp32": in_process}
+    cases: dict[str, Callable[[], Round]] = {_GENERATE: in_process}
     for name, url in urls.items():
         cases[name] = partial(_round, url, 1, 1, arguments.new_tokens)
-    rounds = _interleaved(cases, arguments.repeats)
-    speeds = {
-        name: statistics.median(each.tokens_per_second for each in made)
+    rounds = interleaved(cases, arguments.repeats)
+    rows: list[results.Row] = [
+        {"case": name, "speed": statistics.median(each.tokens_per_second for each in made)}
         for name, made in rounds.items()
-    }
-    baseline = next(iter(speeds.values()))
-    print("\n| one client | tokens/s | ÷ generate() |")
-    print("| --- | --- | --- |")
-    for name, speed in speeds.items():
-        print(f"| {name} | {speed:.1f} | {speed / baseline:.2f} × |", flush=True)
-
-
-def _interleaved(cases: dict[str, Callable[[], Round]], repeats: int) -> dict[str, list[Round]]:
-    """Return each case's rounds, after one unmeasured round of each."""
-    rounds: dict[str, list[Round]] = {name: [] for name in cases}
-    for repeat in range(repeats + 1):
-        for name, case in cases.items():
-            made = case()
-            if repeat:
-                rounds[name].append(made)
-    return rounds
+    ]
+    columns = {"tokens/s": "{speed:.1f}", "÷ generate()": "{ratio:.2f} ×"}
+    title = (
+        f"One client that asks a GPT-2 124M (random weights) for {arguments.new_tokens} tokens; "
+        f"median of {arguments.repeats}"
+    )
+    rows = results.with_ratios(rows, "speed", _GENERATE)
+    return results.record("serving-alone", title, columns, rows, baseline=_GENERATE)
 
 
 def _round(url: httpx.URL, clients: int, requests: int, new_tokens: int) -> Round:

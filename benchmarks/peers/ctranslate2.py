@@ -1,6 +1,8 @@
 """CTranslate2, a C++ engine for transformers; its own converter reads the model directory."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,26 +19,35 @@ _FORMATS = {"float32": ("fp32", 4), "bfloat16": ("bf16", 2), "int8": ("int8", 1)
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:
     """Convert the model once, and load it in each format that CTranslate2 has for this device."""
     import ctranslate2  # an optional package
-    from ctranslate2.converters import TransformersConverter
 
-    with tempfile.TemporaryDirectory() as prepared, tempfile.TemporaryDirectory() as converted:
-        tokens = _full_vocabulary(directory, Path(prepared))
-        TransformersConverter(prepared).convert(converted, force=True)
+    with converted(directory) as (model, tokens):
         kinds = ctranslate2.get_supported_compute_types(device.type)
         return {
             f"CTranslate2, {name}": Case(
-                partial(_run, _generator(converted, device, kind), tokens), bytes_per_weight
+                partial(_run, generator(model, device, kind), tokens), bytes_per_weight
             )
             for kind, (name, bytes_per_weight) in _FORMATS.items()
             if kind in kinds
         }
 
 
-def _generator(converted: str, device: torch.device, kind: str) -> Any:
+@contextmanager
+def converted(directory: Path) -> Iterator[tuple[str, list[str]]]:
+    """Give a directory with the converted model, for as long as needed, and its tokens in order."""
+    from ctranslate2.converters import TransformersConverter
+
+    with tempfile.TemporaryDirectory() as prepared, tempfile.TemporaryDirectory() as model:
+        tokens = _full_vocabulary(directory, Path(prepared))
+        TransformersConverter(prepared).convert(model, force=True)
+        yield model, tokens
+
+
+def generator(model: str, device: torch.device, kind: str) -> Any:
+    """Load a converted model."""
     import ctranslate2
 
     return ctranslate2.Generator(
-        converted,
+        model,
         device=device.type,
         compute_type=kind,
         inter_threads=1,
