@@ -146,7 +146,8 @@ async def _arrive(
     """Ask at Poisson arrivals; wait no longer than until the last answer would be late."""
     tokens = arguments.new_tokens
     for number in range(2):
-        await _ask(url, way, number, tokens, 60.0)
+        if (await _ask(url, way, number, tokens, 60.0)).seconds is None:
+            raise RuntimeError(f"{way.path} did not give {tokens} tokens")
     late = arguments.slo_first_seconds + tokens * arguments.slo_token_seconds
     gaps = np.random.default_rng(17).exponential(1 / rate, int(3 * rate * arguments.seconds) + 9)
     moments = np.cumsum(gaps)
@@ -166,9 +167,7 @@ async def _ask(url: httpx.URL, way: Way, number: int, tokens: int, longest: floa
         reply = await ask(url, raw, timeout_seconds=longest, token_mark=b'"text"')
     except (TimeoutError, OSError):
         return Answer(0, None, None)
-    if reply.status == 200 and _tokens(reply) != tokens:
-        raise RuntimeError(f"{way.path} gave {_tokens(reply)} tokens: {reply.body[-200:]!r}")
-    if reply.status != 200:
+    if reply.status != 200 or _tokens(reply) != tokens:
         return Answer(reply.status, None, None)
     return Answer(200, reply.first_seconds or reply.seconds, reply.seconds)
 
