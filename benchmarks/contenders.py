@@ -4,12 +4,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
+from app.settings import Settings
 from benchmarks.servers import Served, naive, ours, peer
 
 NAIVE = "naive FastAPI, fp32"
+_OURS = {"float32": "fp32", "auto": "auto", "int8": "int8"}
 INSTALL = (
     "needs {}: python -m venv .venv-peers && .venv-peers/bin/pip install -e '.[bench]' litserve, "
     "then --peers-python .venv-peers/bin/python"
@@ -52,8 +55,10 @@ def ways_of(python: str) -> dict[str, Way]:
         "transformers serve, fp32": Way(_transformers_serve, "", "/v1/completions", completion),
         "CTranslate2, fp32": Way(ctranslate2("float32"), "ctranslate2", "/answer", answer),
         "CTranslate2, int8": Way(ctranslate2("int8"), "ctranslate2", "/answer", answer),
-        "ours, fp32": Way(lambda model: ours(model, dtype="float32"), "", "/answer", streamed),
-        "ours, auto": Way(lambda model: ours(model, dtype="auto"), "", "/answer", streamed),
+    } | {
+        f"ours, {name}": Way(partial(ours, dtype=dtype), "", "/answer", streamed)
+        for dtype, name in _OURS.items()
+        if dtype in get_args(Settings.model_fields["dtype"].annotation)
     }  # fmt: skip
 
 

@@ -14,7 +14,10 @@ from training.page import Column, Sample, Section, Table, page
 
 _RANKING = {
     "avg_score": ("avgScore", "Mean score of the first reference, 0-3 as judged."),
-    "ndcg_10": ("nDCG@10", "Normalised discounted cumulative gain of the first ten, gain 2^s - 1."),
+    "ndcg_10": (
+        "nDCG@10",
+        "Normalised discounted cumulative gain of the first ten, gain 2^score - 1.",
+    ),
     "map_10": ("MAP@10", "Mean average precision of the first ten; relevant: a score of 2 or 3."),
     "mrr_10": ("MRR@10", "Mean reciprocal rank of the first relevant one."),
 }

@@ -64,10 +64,16 @@ class Batches:
             await asyncio.to_thread(self._make, batch, loop)
 
     def _make(self, batch: list[tuple[Question, Stream]], loop: asyncio.AbstractEventLoop) -> None:
+        told = [0] * len(batch)
+
+        def tell(place: int, token: int) -> None:
+            question, stream = batch[place]
+            if told[place] < question.max_new_tokens:
+                told[place] += 1
+                loop.call_soon_threadsafe(stream.put_nowait, token)
+
         def step(result: Any) -> bool:
-            question, stream = batch[result.batch_id]
-            if result.step < question.max_new_tokens:
-                loop.call_soon_threadsafe(stream.put_nowait, result.token_id)
+            tell(result.batch_id, result.token_id)
             return False
 
         prompts = [
@@ -75,7 +81,7 @@ class Batches:
             for question, _ in batch
         ]
         longest = max(question.max_new_tokens for question, _ in batch)
-        self._generator.generate_batch(
+        results = self._generator.generate_batch(
             prompts,
             max_length=longest,
             min_length=longest,
@@ -83,7 +89,9 @@ class Batches:
             include_prompt_in_result=False,
             callback=step,
         )
-        for _, stream in batch:
+        for place, (result, (_, stream)) in enumerate(zip(results, batch, strict=True)):
+            for token in result.sequences_ids[0][told[place] :]:  # steps that it did not tell
+                tell(place, token)
             loop.call_soon_threadsafe(stream.put_nowait, None)
 
 

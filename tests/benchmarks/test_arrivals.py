@@ -24,8 +24,9 @@ def test_only_whole_answers_within_both_limits_are_in_time() -> None:
         Answer(429, None, None),
         Answer(0, None, None),
     ]
-    row = arrivals.figures(answers, _arguments("--machine-price-per-hour=3.6"))
+    row = arrivals.figures(answers, 0.05, _arguments("--machine-price-per-hour=3.6"))
     assert row["good"] == pytest.approx(0.1)
+    assert row["ratio"] == pytest.approx(2.0)
     assert row["share"] == pytest.approx(0.2)
     assert row["refused"] == pytest.approx(0.2)
     assert row["unfinished"] == pytest.approx(0.2)
@@ -36,7 +37,7 @@ def test_only_whole_answers_within_both_limits_are_in_time() -> None:
 
 
 def test_nothing_in_time_has_no_price() -> None:
-    row = arrivals.figures([Answer(0, None, None)], _arguments())
+    row = arrivals.figures([Answer(0, None, None)], 1.0, _arguments())
     assert row["good"] == 0.0
     assert "dollars" not in row
     assert "first50" not in row
