@@ -11,7 +11,7 @@ from benchmarks.peers.contract import Case, Prompts
 
 PACKAGES: tuple[str, ...] = ()
 BASELINE = "generate(), fp32"
-_MOST_IN_TURN = 4
+_MOST_IN_TURN = 2
 
 
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:
