@@ -11,7 +11,7 @@ from benchmarks.peers.contract import Case, Prompts
 
 PACKAGES: tuple[str, ...] = ()
 BASELINE = "generate(), fp32"
-_MOST_IN_TURN = 4
+MOST_IN_TURN = 2
 
 
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:
@@ -39,4 +39,4 @@ def _batch(model: Any, prompts: Prompts, new_tokens: int) -> list[list[int]]:
 
 def _in_turn(model: Any, prompts: Prompts, new_tokens: int) -> list[list[int]]:
     """Answer some of the prompts: the speed of one after another does not depend on how many."""
-    return [_batch(model, [prompt], new_tokens)[0] for prompt in prompts[:_MOST_IN_TURN]]
+    return [_batch(model, [prompt], new_tokens)[0] for prompt in prompts[:MOST_IN_TURN]]

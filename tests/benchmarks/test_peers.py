@@ -26,7 +26,7 @@ def wanted(pair: Path) -> list[list[int]]:
 
 def test_one_after_another_makes_the_same(pair: Path, wanted: list[list[int]]) -> None:
     case = generate.cases(pair / "base", CPU)["generate(), fp32, one after another"]
-    assert case.generate(PROMPTS, NEW_TOKENS) == wanted
+    assert case.generate(PROMPTS, NEW_TOKENS) == wanted[: generate.MOST_IN_TURN]
 
 
 def test_the_bare_loop_makes_the_same(pair: Path, wanted: list[list[int]]) -> None:
