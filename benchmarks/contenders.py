@@ -63,7 +63,7 @@ def ways_of(python: str) -> dict[str, Way]:
 
 
 def _transformers_serve(model: Path) -> AbstractContextManager[Served]:
-    """Serve by transformers' own server, its batch as large as ours."""
+    """Serve by transformers' own server, its cache as large as ours; it bounds no batch."""
     options = (
         "--continuous-batching --dtype float32 --host 127.0.0.1 --port {port} --log-level error"
     )
