@@ -15,8 +15,6 @@ from transformers.activations import GELUTanh
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
 
-from app.blocks import make_lean
-
 
 class PackedLinear(nn.Module):
     """A linear layer for inference; `weight` has shape [outputs, inputs].
@@ -31,17 +29,11 @@ class PackedLinear(nn.Module):
         # Opaque to everything but the operator below, so it is no parameter or buffer.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
 
-    def forward(self, inputs: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
-        """Return inputs [..., inputs] through the layer, [..., outputs], added to the residual."""
-        result: torch.Tensor
-        if residual is not None:
-            result = torch.ops.mkldnn._linear_pointwise.binary(
-                inputs, residual, self._packed, self._bias, "add"
-            )
-        else:
-            result = torch.ops.mkldnn._linear_pointwise(
-                inputs, self._packed, self._bias, self.activation, [], "tanh"
-            )
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return inputs [..., inputs] through the layer, [..., outputs]."""
+        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            inputs, self._packed, self._bias, self.activation, [], "tanh"
+        )
         return result
 
 
@@ -74,4 +66,3 @@ def replace_linears(
                 setattr(parent, name, made(layer.weight.t(), layer.bias))
             elif isinstance(layer, nn.Linear):
                 setattr(parent, name, made(layer.weight, layer.bias))
-    make_lean(model)

@@ -32,8 +32,8 @@ class Int8Linear(nn.Module):
         # Contiguous: a transposed one is taken for another matrix.
         self._packed = torch.ops.onednn.qlinear_prepack(rounded.contiguous(), None)
 
-    def forward(self, inputs: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
-        """Return inputs [..., inputs] through the layer, [..., outputs], added to the residual."""
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return inputs [..., inputs] through the layer, [..., outputs], in float32."""
         scales = inputs.abs().amax(dim=-1, keepdim=True).float()
         scales.mul_(1 / _LARGEST).clamp_(min=_SMALLEST_SCALE)
         rounded = (inputs / scales).round_().to(torch.int8)
@@ -42,8 +42,7 @@ class Int8Linear(nn.Module):
             rounded, 1.0, 0, self._packed, self._scales, self._zeros, None,
             1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
-        result = result.mul_(scales) if self._bias is None else self._bias.addcmul(result, scales)
-        return result if residual is None else result.add_(residual)
+        return result.mul_(scales) if self._bias is None else self._bias.addcmul(result, scales)
 
 
 def check_int8(device: torch.device) -> None:

@@ -152,7 +152,7 @@ class AnswerFields(Supported):
     )
     dtype: str = Field(
         description="Number format of the model that made it, such as `float32`. `int8` is "
-        "rounded: faster, and not always the same answer."
+        "rounded: not always the same answer."
     )
     usage: Usage
     decoding: DecodingUsed

@@ -169,7 +169,7 @@ class Settings(BaseSettings):
         "auto",
         description="Number format of the weights. `auto`: bfloat16 on CUDA; on a CPU the faster "
         "of float32 and bfloat16, tried at the start; else float32. `int8`, for CPUs with 8-bit "
-        "dot products, is the fastest and changes answers: each says so.",
+        "dot products, changes answers, and each says so: faster for few questions at a time.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
