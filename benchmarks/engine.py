@@ -8,6 +8,7 @@ weights once. A long table can be made in parts, `--concurrent 16 --keep add`.
 
 import argparse
 import statistics
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -108,7 +109,7 @@ def _measure(
     prompts = torch.randint(0, 4096, (concurrent, _PROMPT_TOKENS)).tolist()
     for case in cases.values():
         case.generate(prompts, _WARM_UP_TOKENS)
-    turns = {
+    turns: dict[str, Callable[[], float]] = {
         name: partial(_tokens_per_second, case, prompts, arguments.new_tokens)
         for name, case in cases.items()
     }
@@ -151,10 +152,11 @@ def _shares(
     """
     limits = {size: bandwidth / (weights * size) for size in _FORMATS.values()}
     speeds = {name: float(rows[name]["tokens_1"] or 0) for name in cases}
-    for name, case in cases.items():
-        rows[name]["share"] = speeds[name] / limits[case.bytes_per_weight]
-    return [
-        {"case": f"limit: weights in {name} read once a token at {bandwidth / 1e9:.1f} GB/s"}
-        | _figures(limits[size], speeds[generate.BASELINE], 1)
-        for name, size in _FORMATS.items()
-    ]
+    for name, measured in cases.items():
+        rows[name]["share"] = speeds[name] / limits[measured.bytes_per_weight]
+    rows_of_limits: list[Row] = []
+    for name, size in _FORMATS.items():
+        case = f"limit: weights in {name} read once a token at {bandwidth / 1e9:.1f} GB/s"
+        row: Row = {"case": case}
+        rows_of_limits.append(row | _figures(limits[size], speeds[generate.BASELINE], 1))
+    return rows_of_limits

@@ -98,8 +98,8 @@ def _rank(references: References, index: Path, questions: list[JudgedQuestion]) 
     print(means.min(0)[:2].round(3), means.max(0)[:2].round(3), end="\n\n")
     first, gain = _cross_validated(np.array(tried))
     return [
-        {"case": "plain BM25 of the questions"} | _figures(_plain(index, questions)),
-        {"case": "as served"} | _figures(served),
+        _figures("plain BM25 of the questions", _plain(index, questions)),
+        _figures("as served", served),
         {
             "case": "the same, its weights chosen on other questions (cross-validation)",
             "avg_score": float(first),
@@ -108,10 +108,11 @@ def _rank(references: References, index: Path, questions: list[JudgedQuestion]) 
     ]
 
 
-def _figures(values: Floats) -> Row:
-    """Return the first two measures with their intervals."""
+def _figures(case: str, values: Floats) -> Row:
+    """Return the row of a case: the first two measures with their intervals."""
     found = summary(values)
-    return {
+    row: Row = {"case": case}
+    return row | {
         name if end == "mean" else f"{name}_{end}": found[name][end]
         for name in ("avg_score", "ndcg_10")
         for end in ("mean", "low", "high")

@@ -18,7 +18,8 @@ def cases(directory: Path, device: torch.device) -> dict[str, Case]:
     """Load the model in both formats, packed where this processor can."""
     loops = {}
     for name, dtype in {"fp32": torch.float32, "bf16": torch.bfloat16}.items():
-        model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype).to(device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
+        model = model.to(device).eval()
         if device.type == "cpu" and can_pack(dtype):
             pack(model)
         loops[f"bare PyTorch loop, {name}"] = Case(partial(_loop, model), dtype.itemsize)

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from benchmarks.peers.contract import Case, Prompts
 
-PACKAGES = ("ctranslate2",)
+PACKAGES: tuple[str, ...] = ("ctranslate2",)
 _FORMATS = {"float32": ("fp32", 4), "bfloat16": ("bf16", 2), "int8": ("int8", 1)}
 
 
@@ -60,13 +60,13 @@ def _full_vocabulary(directory: Path, prepared: Path) -> list[str]:
 
     CTranslate2 refuses a vocabulary that is smaller than the model. Returns the tokens in order.
     """
-    tokenizer = AutoTokenizer.from_pretrained(directory)
+    tokenizer: Any = AutoTokenizer.from_pretrained(directory)
     rows = AutoConfig.from_pretrained(directory).vocab_size
     tokenizer.add_tokens([f"<unused-{number}>" for number in range(rows - len(tokenizer))])
     tokenizer.save_pretrained(prepared)
     for name in ("config.json", "model.safetensors"):
         (prepared / name).symlink_to((directory / name).resolve())
-    tokens: list[str] = tokenizer.convert_ids_to_tokens(range(rows))
+    tokens: list[str] = tokenizer.convert_ids_to_tokens(list(range(rows)))
     return tokens
 
 

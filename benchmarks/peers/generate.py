@@ -16,17 +16,18 @@ MOST_IN_TURN = 2
 
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:
     """Load the model in both formats; the batch at once, and in fp32 its prompts in turn too."""
-    single, half = (
-        AutoModelForCausalLM.from_pretrained(directory, dtype=dtype).to(device).eval()
-        for dtype in (torch.float32, torch.bfloat16)
-    )
-    for model in (single, half):
-        model.generation_config.eos_token_id = None  # every answer has its full length
+    single, half = (_load(directory, device, dtype) for dtype in (torch.float32, torch.bfloat16))
     return {
         BASELINE: Case(partial(_batch, single), 4),
         "generate(), fp32, one after another": Case(partial(_in_turn, single), 4),
         "generate(), bf16": Case(partial(_batch, half), 2),
     }
+
+
+def _load(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
+    model.generation_config.eos_token_id = None  # every answer has its full length
+    return model.to(device).eval()
 
 
 def _batch(model: Any, prompts: Prompts, new_tokens: int) -> list[list[int]]:

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from benchmarks.peers.contract import Case, Prompts, Unsupported
 from benchmarks.peers.plain_gpt2 import next_tokens
 
-PACKAGES = ("openvino", "nncf")
+PACKAGES: tuple[str, ...] = ("openvino", "nncf")
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 
 

@@ -66,7 +66,7 @@ def test_a_peer_that_is_not_installed_says_how_to_get_it(
     pair: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Absent:
-        PACKAGES = ("absent", "another")
+        PACKAGES: tuple[str, ...] = ("absent", "another")
 
         def cases(self, directory: Path, device: torch.device) -> dict[str, Case]:
             raise ImportError
