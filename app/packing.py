@@ -50,10 +50,10 @@ def can_pack(dtype: torch.dtype) -> bool:
 def pack(model: PreTrainedModel) -> None:
     """Replace the linear layers of a model on a CPU, its output layer too; inference only."""
     replace_linears(model, PackedLinear)
-    block: Any
     for block in model.modules():
         if isinstance(block, GPT2MLP) and isinstance(block.act, GELUTanh):
-            block.c_fc.activation, block.act = "gelu", nn.Identity()
+            first: Any = block.c_fc  # a PackedLinear by now, whatever upstream declares
+            first.activation, block.act = "gelu", nn.Identity()
 
 
 def replace_linears(

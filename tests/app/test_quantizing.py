@@ -103,7 +103,7 @@ def test_the_whole_model_is_rounded_and_little_is_lost(
 
 @needs_int8
 async def test_an_answer_made_in_int8_says_so(pair: Path) -> None:
-    models = {"fine_tuned_model": str(pair / "fine-tuned"), "base_model": str(pair / "base")}
+    models: Any = {"fine_tuned_model": str(pair / "fine-tuned"), "base_model": str(pair / "base")}
     app = create_app(Settings(_env_file=None, dtype="int8", default_new_tokens=3, **models))
     async with client_of(app) as client:
         both = (await client.post("/compare", json={"question": "What is it?"})).json()
