@@ -116,7 +116,9 @@ class Traffic:
     def _malformed(self) -> Sent:
         body, status, path = self._random.choice(_MALFORMED)
         sent = request(self._url, path, body)
-        return Sent("malformed", sent, frozenset({str(status)}))
+        # Only a model knows that a prompt is too long, and one that is full does not read it.
+        full = {"429"} if status == 413 else set()
+        return Sent("malformed", sent, frozenset({str(status)} | full))
 
     def _asked(self) -> dict[str, Any]:
         """Return a question as most people would send it, some with decoding of their own."""

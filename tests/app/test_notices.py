@@ -147,10 +147,15 @@ async def test_a_full_service_streams_notices_then_when_to_ask_again(
 ) -> None:
     async with _refusing(fine_tuned, base, FULL) as client:
         body = {"question": EMERGENCY, "stream": True}
-        events = _events((await client.post("/answer", json=body)).text)
+        events = _events((await client.post("/compare", json=body)).text)
         assert [name for name, _ in events] == ["notice", "error"]
         assert events[1][1]["status"] == 429
         assert events[1][1]["retry_after_seconds"] == 7
+        # One model that is full is known to be before the stream begins.
+        refused = await client.post("/answer", json=body)
+        assert refused.status_code == 429
+        assert refused.headers["retry-after"] == "7"
+        assert [notice["kind"] for notice in refused.json()["notices"]] == ["emergency"]
         plain = await client.post("/answer", json={"question": HARMLESS, "stream": True})
         assert plain.status_code == 429
         assert plain.headers["retry-after"] == "7"
