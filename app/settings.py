@@ -193,9 +193,9 @@ class Settings(BaseSettings):
         16, description="Answers that one model makes at the same time (its batch)."
     )
     max_waiting: Annotated[int, Ge(0)] = Field(
-        8,
-        description="Questions that may wait for a place in one model's batch. Half as many as run "
-        "wait about half an answer's time.",
+        4,
+        description="Questions that may wait for a place in one model's batch. A quarter as many "
+        "as run wait about a quarter of an answer's time.",
     )
     max_batch_tokens: Positive = Field(
         256,

@@ -8,12 +8,15 @@ with 1 where a bound of the project is broken.
 import argparse
 import asyncio
 import json
+import re
 import time
+from contextlib import closing
 from itertools import chain
 from typing import NamedTuple
 
 import httpx
 import numpy as np
+import numpy.typing as npt
 import psutil
 
 from app.settings import DEMO, Settings
@@ -24,6 +27,9 @@ _MAX_LATENCY_RATIO = 2.0
 _MAX_REFUSAL_SECONDS = 0.1
 _MAX_GROWTH = 0.05
 _LONGEST_SECONDS = 120
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+Floats = npt.NDArray[np.float64]
 
 
 class Reply(NamedTuple):
@@ -31,6 +37,45 @@ class Reply(NamedTuple):
 
     status: int
     seconds: float
+
+
+class _Proxy:
+    """Asks by hand, as a client library takes as long as a refusal does.
+
+    Connections are kept and used again, as a proxy in front of many clients does.
+    """
+
+    def __init__(self, url: httpx.URL, new_tokens: int) -> None:
+        self._url = url
+        self._new_tokens = new_tokens
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def ask(self, number: int) -> Reply:
+        """Ask a question on an idle connection, or on a new one."""
+        body = json.dumps(
+            {"question": _QUESTION.format(number), "max_new_tokens": self._new_tokens}
+        )
+        request = (
+            f"POST /answer HTTP/1.1\r\nHost: {self._url.host}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        )
+        started = time.perf_counter()
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            kept = self._idle.pop() if self._idle else await self._connect()
+            reader, writer = kept
+            writer.write(request.encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(_LENGTH.findall(head)[0]))
+        self._idle.append(kept)
+        return Reply(int(head.split(b" ", 2)[1]), time.perf_counter() - started)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(self._url.host, self._url.port)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for _, writer in self._idle:
+            writer.close()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,37 +120,27 @@ async def _closed(url: httpx.URL, clients: int, requests: int, new_tokens: int) 
     """Each client asks again when it has its answer."""
 
     async def client(number: int) -> list[Reply]:
-        return [await _ask(url, number, new_tokens) for _ in range(requests)]
+        return [await proxy.ask(number) for _ in range(requests)]
 
-    return list(chain.from_iterable(await asyncio.gather(*map(client, range(clients)))))
+    with closing(_Proxy(url, new_tokens)) as proxy:
+        return list(chain.from_iterable(await asyncio.gather(*map(client, range(clients)))))
 
 
 async def _open(url: httpx.URL, rate: float, seconds: float, new_tokens: int) -> list[Reply]:
     """Ask at Poisson arrivals of `rate` per second."""
     gaps = np.random.default_rng(17).exponential(1 / rate, int(rate * seconds))
+    with closing(_Proxy(url, new_tokens)) as proxy:
+        return await _arriving(proxy, gaps)
+
+
+async def _arriving(proxy: _Proxy, gaps: Floats) -> list[Reply]:
     async with asyncio.TaskGroup() as group:
         started, moment, tasks = time.perf_counter(), 0.0, []
         for number, gap in enumerate(gaps):
             moment += gap
             await asyncio.sleep(max(0.0, started + moment - time.perf_counter()))
-            tasks.append(group.create_task(_ask(url, number, new_tokens)))
+            tasks.append(group.create_task(proxy.ask(number)))
     return [task.result() for task in tasks]
-
-
-async def _ask(url: httpx.URL, number: int, new_tokens: int) -> Reply:
-    """Ask on a connection of its own, by hand: a client library takes as long as a refusal."""
-    body = json.dumps({"question": _QUESTION.format(number), "max_new_tokens": new_tokens})
-    request = (
-        f"POST /answer HTTP/1.1\r\nHost: {url.host}\r\nConnection: close\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    )
-    started = time.perf_counter()
-    async with asyncio.timeout(_LONGEST_SECONDS):
-        reader, writer = await asyncio.open_connection(url.host, url.port)
-        writer.write(request.encode())
-        response = await reader.read()
-        writer.close()
-    return Reply(int(response.split(b" ", 2)[1]), time.perf_counter() - started)
 
 
 def _p95(seconds: list[float]) -> float:
