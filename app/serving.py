@@ -7,7 +7,7 @@ the first moment.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -108,6 +108,10 @@ class Service:
         if not self.ready:
             raise NotReady(f"The service is not ready: {self.step if self.alive else 'failed'}.")
         return self.answerers
+
+    def withholds(self, notices: Sequence[Notice]) -> bool:
+        """Whether these notices are given instead of an answer, for which no place is needed."""
+        return bool(notices) and not self.red_flags.answered
 
     @contextmanager
     def noticing(self, question: str) -> Iterator[list[Notice]]:

@@ -58,9 +58,11 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
     with service.noticing(body.question) as notices:
         answerer = service.admit()[body.model]
         decoding = _decoding(body, service.limits)
-        pieces = answerer.stream(body.question, decoding)
-        if notices and not service.red_flags.answered:
-            pieces = only(answerer.withhold(decoding))
+        pieces = (
+            only(answerer.withhold(decoding))
+            if service.withholds(notices)
+            else answerer.stream(body.question, decoding)
+        )
         search = searching(service, body.question, body.references)
         events = _answer_events(pieces, body, _bodies(notices), search)
         return await _respond(request, body, events)
@@ -76,7 +78,7 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
         answerers = service.admit()
         decoding = _decoding(body, service.limits)
         pieces = compare(answerers, body.question, decoding, body.reference)
-        if notices and not service.red_flags.answered:
+        if service.withholds(notices):
             withheld = {name: Side(each.withhold(decoding)) for name, each in answerers.items()}
             pieces = only(Comparison(withheld))
         search = searching(service, body.question, body.references)

@@ -101,9 +101,11 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
         answerer = _answerer(service, body.model)
         service.limits.check_length(body.question, "messages")
         decoding = _decoding(body, _chat_tokens(body, service.limits))
-        pieces = answerer.stream(body.question, decoding, body.stop)
-        if notices and not service.red_flags.answered:
-            pieces = only(answerer.withhold(decoding))
+        pieces = (
+            only(answerer.withhold(decoding))
+            if service.withholds(notices)
+            else answerer.stream(body.question, decoding, body.stop)
+        )
         before = spoken(notices)
         head = _head("chatcmpl", answerer)
         if body.stream:

@@ -21,6 +21,7 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
+from transformers import GenerationConfig
 
 from app.answering import Answerer, Deadlines, ModelName
 from app.batching import Limits
@@ -58,6 +59,22 @@ def engine(pair: Path) -> Iterator[BatchingEngine]:
     running.start()
     yield running
     running.stop()
+
+
+def generated(checkpoint: Checkpoint, prompt: list[int], new_tokens: int) -> list[int]:
+    """Return the greedy continuation by transformers' own `generate()`."""
+    output = checkpoint.model.generate(  # type: ignore[operator]
+        torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        generation_config=GenerationConfig(
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            eos_token_id=checkpoint.tokenizer.eos_token_id,
+            pad_token_id=checkpoint.tokenizer.pad_token_id,
+        ),
+    )
+    ids: list[int] = output[0, len(prompt) :].tolist()
+    return ids
 
 
 class FakeEngine:

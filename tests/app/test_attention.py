@@ -6,12 +6,12 @@ from contextlib import aclosing
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import GenerationConfig
 
 from app import attention
 from app.checkpoints import Checkpoint
 from app.generation import BatchingEngine
 from app.sampling import Decoding
+from tests.app.conftest import generated
 
 LONG = [[(7 * place + first) % 300 + 5 for place in range(100)] for first in range(3)]
 SHORT = [[5, 9, 17]]
@@ -22,20 +22,9 @@ def _expected(checkpoint: Checkpoint, prompt: list[int]) -> list[int]:
     model: torch.nn.Module = checkpoint.model
     model.set_attn_implementation("sdpa")  # type: ignore[operator]
     try:
-        output = model.generate(  # type: ignore[operator]
-            torch.tensor([prompt]),
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-            generation_config=GenerationConfig(
-                max_new_tokens=8,
-                do_sample=False,
-                eos_token_id=checkpoint.tokenizer.eos_token_id,
-                pad_token_id=checkpoint.tokenizer.pad_token_id,
-            ),
-        )
+        return generated(checkpoint, prompt, 8)
     finally:
         model.set_attn_implementation(attention.BY_REQUEST)  # type: ignore[operator]
-    ids: list[int] = output[0, len(prompt) :].tolist()
-    return ids
 
 
 async def _ids(engine: BatchingEngine, prompt: list[int]) -> list[int]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import GenerationConfig
 
 from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load
@@ -18,6 +17,7 @@ from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
 from app.generation import BatchingEngine, Token
 from app.no_repeat import inside_words
 from app.sampling import Decoding
+from tests.app.conftest import generated
 from tests.conftest import CONTEXT_TOKENS
 
 PROMPTS = [[5, 9, 17], [33, 8, 120, 64, 31, 7], [250, 3], [61] * 30]
@@ -33,23 +33,8 @@ async def _ids(engine: BatchingEngine, prompt: list[int], **decoding: float) -> 
     return [token.id for token in tokens]
 
 
-def _reference(checkpoint: Checkpoint, prompt: list[int]) -> list[int]:
-    output = checkpoint.model.generate(  # type: ignore[operator]
-        torch.tensor([prompt]),
-        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-        generation_config=GenerationConfig(
-            max_new_tokens=12,
-            do_sample=False,
-            eos_token_id=checkpoint.tokenizer.eos_token_id,
-            pad_token_id=checkpoint.tokenizer.pad_token_id,
-        ),
-    )
-    ids: list[int] = output[0, len(prompt) :].tolist()
-    return ids
-
-
 async def test_alone_and_in_a_batch_as_generate(engine: BatchingEngine) -> None:
-    expected = [_reference(engine.checkpoint, prompt) for prompt in PROMPTS]
+    expected = [generated(engine.checkpoint, prompt, 12) for prompt in PROMPTS]
     alone = [await _ids(engine, prompt) for prompt in PROMPTS]
     together = await asyncio.gather(*(_ids(engine, prompt) for prompt in PROMPTS))
     assert alone == expected
@@ -57,7 +42,7 @@ async def test_alone_and_in_a_batch_as_generate(engine: BatchingEngine) -> None:
 
 
 async def test_sampled_neighbours_do_not_change_a_greedy_answer(engine: BatchingEngine) -> None:
-    expected = _reference(engine.checkpoint, PROMPTS[0])
+    expected = generated(engine.checkpoint, PROMPTS[0], 12)
     greedy, *_ = await asyncio.gather(
         _ids(engine, PROMPTS[0]), *(_ids(engine, prompt, temperature=1.5) for prompt in PROMPTS[1:])
     )
@@ -65,7 +50,7 @@ async def test_sampled_neighbours_do_not_change_a_greedy_answer(engine: Batching
 
 
 async def test_sampling_narrowed_to_one_token_is_greedy(engine: BatchingEngine) -> None:
-    expected = _reference(engine.checkpoint, PROMPTS[0])
+    expected = generated(engine.checkpoint, PROMPTS[0], 12)
     assert await _ids(engine, PROMPTS[0], temperature=2.0, top_k=1) == expected
     assert await _ids(engine, PROMPTS[0], temperature=2.0, top_p=1e-9) == expected
     for temperature in (5e-324, 1e-40, 1e-6):  # divisors that overflow
@@ -94,7 +79,7 @@ async def test_nothing_comes_twice_under_the_guard(engine: BatchingEngine) -> No
     for tokens in (guarded, neighbour):
         assert len(tokens) == 60
         assert len(set(pairs(tokens))) == len(pairs(tokens))
-    assert [token.id for token in free[:12]] == _reference(engine.checkpoint, PROMPTS[0])
+    assert [token.id for token in free[:12]] == generated(engine.checkpoint, PROMPTS[0], 12)
 
 
 async def test_last_token_says_how_the_answer_ended(engine: BatchingEngine) -> None:
@@ -106,7 +91,7 @@ async def test_last_token_says_how_the_answer_ended(engine: BatchingEngine) -> N
 
 async def test_the_end_token_ends_the_answer(pair: Path) -> None:
     checkpoint = load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
-    second = _reference(checkpoint, PROMPTS[0])[1]
+    second = generated(checkpoint, PROMPTS[0], 12)[1]
     checkpoint.tokenizer.eos_token = checkpoint.tokenizer.convert_ids_to_tokens(second)
     engine = BatchingEngine(checkpoint, Limits(1, 0, 64))
     engine.start()
@@ -193,7 +178,7 @@ async def test_closing_a_stream_frees_its_place(engine: BatchingEngine) -> None:
         async with aclosing(engine.generate([5, 6], Decoding(max_new_tokens=100))) as tokens:
             await anext(tokens)
     assert engine.in_flight == 0
-    assert await _ids(engine, PROMPTS[0]) == _reference(engine.checkpoint, PROMPTS[0])
+    assert await _ids(engine, PROMPTS[0]) == generated(engine.checkpoint, PROMPTS[0], 12)
     scheduler = engine._manager.batch_processor.scheduler  # type: ignore[union-attr]
     assert not scheduler.active_requests
     assert not scheduler.waiting_requests
@@ -250,7 +235,7 @@ async def test_a_step_without_memory_fails_its_answers_and_no_others(
     left.append(1)
     with pytest.raises(GenerationFailed):
         await engine.bits([5, 9], [33])
-    assert await _ids(engine, PROMPTS[0]) == _reference(engine.checkpoint, PROMPTS[0])
+    assert await _ids(engine, PROMPTS[0]) == generated(engine.checkpoint, PROMPTS[0], 12)
 
 
 async def test_a_stuck_thread_fails_its_answers_and_may_come_back(

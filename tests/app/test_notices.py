@@ -110,14 +110,14 @@ FULL = QueueFull("Every place is taken.", retry_after_seconds=7)
 
 @asynccontextmanager
 async def _refusing(
-    fine_tuned: Checkpoint, base: Checkpoint, error: ServiceError
+    fine_tuned: Checkpoint, base: Checkpoint, error: ServiceError, **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Run a service whose models refuse every question but the first, which warms them up."""
     engines: Any = {
         "fine-tuned": FakeEngine(fine_tuned, "A disease.", end=True),
         "base": FakeEngine(base, "The"),
     }
-    async with client_of(create_app(Settings(_env_file=None), engines)) as client:
+    async with client_of(create_app(Settings(_env_file=None, **settings), engines)) as client:
         for engine in engines.values():
             engine.ids, engine.error = [], error
         yield client
@@ -160,6 +160,18 @@ async def test_a_full_service_streams_notices_then_when_to_ask_again(
         assert plain.status_code == 429
         assert plain.headers["retry-after"] == "7"
         assert plain.json()["retry_after_seconds"] == 7
+
+
+async def test_a_notice_instead_of_an_answer_needs_no_place(
+    fine_tuned: Checkpoint, base: Checkpoint
+) -> None:
+    async with _refusing(fine_tuned, base, FULL, answer_red_flags=False) as client:
+        for path in ("/answer", "/compare"):
+            reply = await client.post(path, json={"question": EMERGENCY})
+            assert reply.status_code == 200
+            assert reply.json()["notices"]
+        chat = await client.post("/v1/chat/completions", json=_chat(EMERGENCY))
+        assert chat.json()["choices"][0]["finish_reason"] == "content_filter"
 
 
 @pytest.mark.parametrize("stream", [False, True])
