@@ -1,100 +1,17 @@
-"""`python -m app`: read the settings and serve."""
+"""`python -m app`: serve the pair of models."""
 
-import logging
-import os
-import signal
 import sys
-from types import FrameType
+from contextlib import closing
 
-import uvicorn
-from pydantic import ValidationError
-
-from app import logs
-from app.connections import ConnectionLimits, bounded_by
-from app.main import create_app, sources
-from app.settings import DEMO, Settings
-
-logger = logging.getLogger("app")
+from app.workers import Workers
 
 
 def main() -> int:
-    """Serve until told to stop.
+    """Serve until told to stop; see `server.serve` for what it returns."""
+    with closing(Workers(2)) as workers:
+        from app.server import serve
 
-    Returns:
-        0 when told to stop, 1 when the service could not start or a model failed, 2 on bad
-        settings.
-
-    """
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for item in error.errors():
-            print(f"error: {_complaint(item['loc'], item['msg'])}", file=sys.stderr)
-        return 2
-    logs.configure(settings.log_level, settings.log_format)
-    for model, source in sources(settings).items():
-        logger.info("%s: %s", model, source.name)
-    if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
-        logger.warning("this is the demo pair: small models to try the service with")
-    server = _Server(settings)
-    for stopping in (signal.SIGTERM, signal.SIGINT):
-        # Uvicorn drains on a signal and then raises it again; stopping when told is no failure.
-        signal.signal(stopping, lambda *_: None)
-    server.run()
-    if server.failed:
-        logging.shutdown()
-        os._exit(1)  # a stuck inference thread would hold up any other exit for ever
-    return 0 if server.started else 1
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, stopped by a failure too, and not ready from the moment that it is told to stop."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.failed = False
-        self._app = create_app(settings, on_failure=self._fail)
-        super().__init__(
-            uvicorn.Config(
-                self._app,
-                host=settings.host,
-                port=settings.port,
-                log_level=settings.log_level,
-                log_config=None,
-                access_log=False,  # `logs` has a line of its own for each request
-                timeout_graceful_shutdown=settings.drain_seconds,
-                timeout_keep_alive=settings.keep_alive_seconds,
-                # By name, so that what runs does not turn on which other packages are installed.
-                http=bounded_by(
-                    ConnectionLimits(
-                        settings.receive_timeout_seconds, settings.send_timeout_seconds
-                    )
-                ),
-                h11_max_incomplete_event_size=settings.max_header_bytes,
-                loop="asyncio",
-                ws="none",
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=settings.trusted_proxies,
-                root_path=settings.root_path,
-            )
-        )
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain."""
-        self._app.state.service.step = "draining"
-        super().handle_exit(sig, frame)
-
-    def _fail(self) -> None:
-        self.failed = True
-        self.should_exit = True
-
-
-def _complaint(location: tuple[int | str, ...], message: str) -> str:
-    """Name the variable, the entry where it is a list, and what is wrong; never the value."""
-    message = message.removeprefix("Value error, ")
-    if not location:  # the message is about more than one, and names them itself
-        return message
-    entry = f", entry {location[-1] + 1}" if isinstance(location[-1], int) else ""
-    return f"MEDQA_{str(location[0]).upper()}{entry}: {message}"
+        return serve(workers)
 
 
 if __name__ == "__main__":

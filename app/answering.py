@@ -10,11 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app.decoding import Decoding
 from app.detokenizing import AnswerText
+from app.engine import Engine, Token
 from app.errors import DeadlineExceeded, ServiceError
-from app.generation import Engine, Token
 from app.prompting import PromptFormat, plain_ids
-from app.sampling import Decoding
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]

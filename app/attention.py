@@ -42,34 +42,47 @@ def _by_request(
     key, value = cache.update(key, value, module.layer_idx, kwargs)
     asked = list(pairwise(kwargs["cu_seq_lens_q"].tolist()))
     known = list(pairwise(kwargs["cu_seq_lens_k"].tolist()))
-    if query.shape[2] <= _BLOCK:  # one call for all costs less than one for each
-        mask = _mask(asked, known, query)
-        attended = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
-        return attended.transpose(1, 2).contiguous(), None
     output = query.new_empty(query.shape[0], query.shape[2], query.shape[1], query.shape[3])
-    for (first, last), (begin, end) in zip(asked, known, strict=True):
-        queries, keys = last - first, end - begin
+    for group in _groups(asked):
+        (first, _), (_, last) = asked[group.start], asked[group.stop - 1]
+        (begin, _), (_, end) = known[group.start], known[group.stop - 1]
+        whole = last - first == end - begin and group.stop - group.start == 1
         attended = scaled_dot_product_attention(
             query[:, :, first:last],
             key[:, :, begin:end],
             value[:, :, begin:end],
-            attn_mask=_mask([(0, queries)], [(0, keys)], query) if 1 < queries < keys else None,
-            is_causal=queries == keys,
+            attn_mask=None if whole else _mask(asked[group], known[group], query),
+            is_causal=whole,
             scale=scaling,
         )
         output[:, first:last] = attended.transpose(1, 2)
     return output, None
 
 
+def _groups(asked: list[Span]) -> list[slice]:
+    """Return requests that are next to each other and have few queries together.
+
+    One call for all of them costs less than one for each.
+    """
+    groups = [slice(0, 0)]
+    for place, (_, last) in enumerate(asked):
+        begun = groups[-1].start
+        if last - asked[begun][0] > _BLOCK and place > begun:
+            groups.append(slice(place, place))
+        groups[-1] = slice(groups[-1].start, place + 1)
+    return groups
+
+
 def _mask(asked: list[Span], known: list[Span], like: torch.Tensor) -> torch.Tensor:
     """Return what to add to the scores (queries, keys): -inf but for a query's own past."""
+    origin = known[0][0]
     rows = [
-        (begin, end - last + place + 1)
+        (begin - origin, end - origin - last + place + 1)
         for (first, last), (begin, end) in zip(asked, known, strict=True)
         for place in range(first, last)
     ]
     begins, ends = torch.tensor(rows, device=like.device).T.unsqueeze(2)
-    keys = torch.arange(known[-1][1], device=like.device)
+    keys = torch.arange(known[-1][1] - origin, device=like.device)
     mask = torch.zeros(len(rows), len(keys), dtype=like.dtype, device=like.device)
     return mask.masked_fill_((keys < begins) | (keys >= ends), -torch.inf)
 

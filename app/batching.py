@@ -8,7 +8,6 @@ import logging
 import math
 import queue
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,21 +17,12 @@ from transformers.generation.continuous_batching.continuous_api import Continuou
 
 from app.attention import BY_REQUEST
 from app.checkpoints import Checkpoint
+from app.places import Limits
 from app.sampling import processor_list
 
 logger = logging.getLogger(__name__)
 
 _PAGE_TOKENS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one engine takes on, and how long its thread may go without a turn."""
-
-    max_running: int
-    max_waiting: int
-    max_batch_tokens: int
-    stall_seconds: float = 4.0
 
 
 class GuardedManager(ContinuousBatchingManager):

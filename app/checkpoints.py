@@ -23,6 +23,7 @@ from transformers import (
 
 from app.attention import BY_REQUEST
 from app.devices import fitted
+from app.engine import ServedModel
 from app.errors import CheckpointError
 from app.prompting import PromptFormat
 from app.quantizing import number_format
@@ -46,6 +47,8 @@ class Checkpoint:
     """A model and its tokenizer, loaded and checked."""
 
     source: str
+    directory: Path
+    """Where its files are; of a hub id, in the cache."""
     revision: str | None
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -58,9 +61,20 @@ class Checkpoint:
         return int(self.model.config.max_position_embeddings)
 
     @property
+    def device(self) -> str:
+        """What it runs on."""
+        return str(self.model.device)
+
+    @property
     def dtype(self) -> str:
         """Number format of its matrices, as answers are labelled with."""
         return number_format(self.model)
+
+    @property
+    def no_repeat_ngram_size(self) -> int:
+        """The repetition guard that it was saved with; 0: none."""
+        generation: Any = self.model.generation_config
+        return generation.no_repeat_ngram_size or 0
 
 
 def load(source: Source, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
@@ -90,7 +104,7 @@ def load(source: Source, device: torch.device, dtype: torch.dtype | None) -> Che
     return checkpoint
 
 
-def prompt_format(fine_tuned: Checkpoint) -> PromptFormat:
+def prompt_format(fine_tuned: ServedModel) -> PromptFormat:
     """Check that a fine-tuned tokenizer can begin and end an answer; return its prompt format.
 
     Raises:
@@ -182,7 +196,7 @@ def _read(
     model = model.to(device).eval()
     if device.type == "cpu":
         model = fitted(model, dtype)
-    return Checkpoint(name, revision, model, tokenizer, parameters)
+    return Checkpoint(name, directory, revision, model, tokenizer, parameters)
 
 
 def _first_line(error: Exception) -> str:

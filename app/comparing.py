@@ -13,8 +13,8 @@ from rapidfuzz.distance import LCSseq
 from rouge_score.tokenizers import DefaultTokenizer
 
 from app.answering import Answer, Answerer, ModelName
+from app.decoding import Decoding
 from app.errors import PromptTooLong, ServiceError
-from app.sampling import Decoding
 
 _WORDS = DefaultTokenizer(use_stemmer=False)
 

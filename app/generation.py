@@ -11,62 +11,20 @@ import math
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
-from app.batching import Limits, guarded_manager, ran_out_of_memory
+from app.batching import guarded_manager, ran_out_of_memory
 from app.checkpoints import Checkpoint
-from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
-from app.sampling import Decoding
+from app.decoding import Decoding
+from app.engine import Token
+from app.errors import GenerationFailed, NotReady, PromptTooLong
+from app.places import Limits, Places
 
 logger = logging.getLogger(__name__)
 
 _LIVENESS_SECONDS = 1.0
-_MAX_RETRY_AFTER_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One generated token; `last` marks the end of the answer, and `ended` that it ended itself.
-
-    `queue_seconds` is the time from the request to its place in the batch.
-    """
-
-    id: int
-    last: bool
-    ended: bool
-    queue_seconds: float
-
-
-class Engine(Protocol):
-    """What answering needs of a model; tests hand in a fake."""
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """The model that is served."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether the inference thread runs, and is not stuck."""
-
-    @property
-    def in_flight(self) -> int:
-        """Requests admitted and not yet over."""
-
-    def require_place(self) -> None:
-        """Raise QueueFull if a request would be refused now."""
-
-    def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
-        """Yield the answer's tokens; closing the generator cancels the request."""
-
-    async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
-        """Return the information in a continuation of the prompt, in bits."""
-
-    def stop(self) -> None:
-        """Stop the inference thread at once."""
 
 
 class BatchingEngine:
@@ -75,12 +33,10 @@ class BatchingEngine:
     def __init__(self, checkpoint: Checkpoint, limits: Limits) -> None:
         self.checkpoint = checkpoint
         self.limits = limits
-        self.in_flight = 0
-        """Requests admitted and not yet over."""
+        self.places = Places(limits)
         self._manager = guarded_manager(checkpoint, limits)
         self._warm = False
         self._scoring = 0
-        self._mean_answer_seconds = 1.0
 
     def start(self) -> None:
         """Start the inference thread."""
@@ -102,21 +58,14 @@ class BatchingEngine:
         turning = self._manager.seconds_since_turn() < self.limits.stall_seconds
         return turning or not self._warm or self._scoring > 0
 
-    def require_place(self) -> None:
-        """Raise QueueFull if the batch and the queue are full.
+    @property
+    def in_flight(self) -> int:
+        """Requests admitted and not yet over."""
+        return self.places.taken
 
-        For those who would prepare a request: a refusal must cost little, or many of them take
-        from the answers that are being made.
-        """
-        running, waiting = self.limits.max_running, self.limits.max_waiting
-        if self.in_flight >= running + waiting:
-            # When those who wait now have begun, at the pace of late: then places are free.
-            drained = self._mean_answer_seconds * max(1, waiting) / running
-            raise QueueFull(
-                f"All {running + waiting} places are taken ({running} answering, "
-                f"{waiting} waiting).",
-                retry_after_seconds=min(_MAX_RETRY_AFTER_SECONDS, math.ceil(drained)),
-            )
+    def require_place(self) -> None:
+        """Raise QueueFull if the batch and the queue are full."""
+        self.places.require()
 
     async def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
         """Yield the answer's tokens as they are made; closing the generator cancels the request.
@@ -137,30 +86,26 @@ class BatchingEngine:
                 f"The prompt has {len(prompt_ids)} tokens; the model's context holds "
                 f"{context_tokens} for prompt and answer together."
             )
-        self.require_place()
-        self.in_flight += 1
-        request_id = uuid.uuid4().hex
-        outputs: asyncio.Queue[GenerationOutput] = asyncio.Queue()
-        finished = False
-        began = 0.0
-        try:
-            self._manager.register_result_handler(request_id, outputs.put_nowait)
-            self._submit(request_id, prompt_ids, min(decoding.max_new_tokens, room), decoding)
-            made = 0
-            while not finished:
-                output = await self._next(outputs)
-                finished = output.is_finished()
-                for token in _tokens(output, made, self._end_ids):
-                    made += 1
-                    began = began or time.perf_counter()
-                    yield token
-        finally:
-            self.in_flight -= 1
-            if began:
-                self._note(time.perf_counter() - began)
-            self._manager.output_router.result_handlers.pop(request_id, None)
-            if not finished:
-                self._manager.cancel_request(request_id)
+        with self.places.held() as hold:
+            request_id = uuid.uuid4().hex
+            outputs: asyncio.Queue[GenerationOutput] = asyncio.Queue()
+            finished = False
+            try:
+                self._manager.register_result_handler(request_id, outputs.put_nowait)
+                self._submit(request_id, prompt_ids, min(decoding.max_new_tokens, room), decoding)
+                made = 0
+                while not finished:
+                    output = await self._next(outputs)
+                    finished = output.is_finished()
+                    for token in _tokens(output, made, self._end_ids):
+                        made += 1
+                        hold.begin()
+                        self._warm = True
+                        yield token
+            finally:
+                self._manager.output_router.result_handlers.pop(request_id, None)
+                if not finished:
+                    self._manager.cancel_request(request_id)
 
     async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
         """Return the information in a continuation of the prompt, in bits.
@@ -189,11 +134,6 @@ class BatchingEngine:
     @property
     def _end_ids(self) -> set[int]:
         return {self.checkpoint.tokenizer.eos_token_id}
-
-    def _note(self, answer_seconds: float) -> None:
-        """Remember how long a place was held: the mean forgets all but about the last ten."""
-        self._warm = True
-        self._mean_answer_seconds += 0.1 * (answer_seconds - self._mean_answer_seconds)
 
     def _submit(
         self, request_id: str, prompt_ids: list[int], max_new_tokens: int, decoding: Decoding

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import torch
 from fastapi import FastAPI
 from limits import parse as parse_limit
 from limits.aio.storage import Storage
@@ -18,13 +16,12 @@ from app.access import RequireKey, declare_keys
 from app.answering import Answerer, Deadlines, ModelName
 from app.api import answers, openai, page, references, system
 from app.api_keys import read_keys
-from app.batching import Limits
 from app.body_limit import BodyLimit
-from app.checkpoints import Source, load, prompt_format
-from app.devices import best_device, best_dtype, cpu_threads, is_small
+from app.checkpoints import Source, prompt_format
+from app.engine import Engine
 from app.errors import CheckpointError, IndexFailure
 from app.framing import OneFraming
-from app.generation import BatchingEngine, Engine
+from app.loading import load_engines
 from app.logs import access_log
 from app.paths import DOCUMENTATION
 from app.rate_limit import RateLimit, close_storage, open_storage
@@ -35,6 +32,7 @@ from app.serving import RedFlags, RequestLimits, Service
 from app.settings import DEMO, GPT2, GPT2_REVISION, REFERENCES, TRAINED, Settings
 from app.telemetry import Telemetry
 from app.tracing import OFF, Tracing
+from app.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +43,7 @@ def create_app(
     settings: Settings,
     engines: Engines | None = None,
     on_failure: Callable[[], None] = lambda: None,
+    workers: Workers | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application.
 
@@ -53,6 +52,7 @@ def create_app(
         engines: both models, started; None loads them as the settings say.
         on_failure: called once when the models cannot be loaded or warmed up, or when one has
             been dead or stuck for long, so that whoever runs the server can stop it.
+        workers: processes for the models, begun already; None begins them when it starts.
 
     """
     service = Service(
@@ -75,13 +75,22 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        starting = asyncio.create_task(_start(service, telemetry, settings, engines, on_failure))
+        own = workers or (Workers(len(service.sources)) if engines is None else None)
+
+        async def both() -> Engines:
+            if own is None or engines is not None:
+                return engines or {}
+            return await load_engines(settings, service.sources, telemetry, own)
+
+        starting = asyncio.create_task(_start(service, settings, both, on_failure))
         yield
         service.step = "draining"
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         for answerer in service.answerers.values():
-            await asyncio.to_thread(answerer.engine.stop)
+            answerer.engine.stop()
+        if own:
+            await asyncio.to_thread(own.close)
         if service.references:
             service.references.close()
         await close_storage(counted_in)
@@ -169,21 +178,14 @@ def reference_index(settings: Settings) -> Path | None:
 
 async def _start(
     service: Service,
-    telemetry: Telemetry,
     settings: Settings,
-    engines: Engines | None,
+    engines: Callable[[], Awaitable[Engines]],
     on_failure: Callable[[], None],
 ) -> None:
     try:
         if directory := reference_index(settings):
             service.references = await asyncio.to_thread(References, directory)
-        if engines is None:
-            loaded = await asyncio.to_thread(load_engines, settings, service.sources, telemetry)
-            # Here and not in the loading thread: a stop while loading must leave none running.
-            for engine in loaded.values():
-                engine.start()
-            engines = loaded
-        await service.warm_up(_answerers(settings, engines))
+        await service.warm_up(_answerers(settings, await engines()))
         logger.info("ready")
     except (CheckpointError, IndexFailure) as error:
         logger.error("cannot start: %s", error)
@@ -204,47 +206,9 @@ def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer
         "fine-tuned": settings.no_repeat_ngram_size,
         "base": settings.base_no_repeat_ngram_size,
     }
-    return {
-        model: Answerer(
-            model, engine, found, deadlines, _guard_size(engine, guards[model]), observing.register
-        )
-        for model, engine in engines.items()
-    }
-
-
-def _guard_size(engine: Engine, wanted: int | None) -> int:
-    """Return the repetition guard that is wanted, else the one that the model was saved with."""
-    if wanted is not None:
-        return wanted
-    generation: Any = engine.checkpoint.model.generation_config
-    return generation.no_repeat_ngram_size or 0
-
-
-def load_engines(
-    settings: Settings, sources: Mapping[ModelName, Source], telemetry: Telemetry
-) -> dict[ModelName, BatchingEngine]:
-    """Load both models onto the device; their inference threads are not started yet.
-
-    Raises:
-        CheckpointError: a model must not be served; names it and the reason.
-
-    """
-    torch.set_num_threads(settings.cpu_threads or cpu_threads())
-    device = best_device(settings.device)
-    dtype = best_dtype(settings.dtype, device)
-    limits = Limits(
-        settings.max_running,
-        settings.max_waiting,
-        settings.max_batch_tokens,
-        settings.stall_seconds,
-    )
-    checkpoints = {}
-    for model, source in sources.items():
-        with telemetry.loading(model):
-            checkpoints[model] = load(source, device, dtype)
-        # One for both: a comparison must compare the models.
-        dtype = dtype or checkpoints[model].model.dtype
-    prompt_format(checkpoints["fine-tuned"])
-    if not settings.cpu_threads and all(is_small(each.parameters) for each in checkpoints.values()):
-        torch.set_num_threads(1)
-    return {model: BatchingEngine(checkpoint, limits) for model, checkpoint in checkpoints.items()}
+    answerers = {}
+    for model, engine in engines.items():
+        guard = guards[model]
+        guard = engine.checkpoint.no_repeat_ngram_size if guard is None else guard
+        answerers[model] = Answerer(model, engine, found, deadlines, guard, observing.register)
+    return answerers

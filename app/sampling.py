@@ -6,7 +6,6 @@ put where upstream lets processors in, leaves greedy rows to the arg-max that fo
 token it drew on the others.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,38 +21,8 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from app.decoding import Decoding
 from app.no_repeat import inside_words, repeating
-
-_LEAST_TEMPERATURE = 1e-5  # dividing by less overflows float32, and the likeliest token wins anyway
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """How an answer is decoded. Temperature 0 is greedy: the same question, the same answer.
-
-    No new word makes a sequence of `no_repeat_ngram_size` tokens come twice in an answer: see
-    `no_repeat`. 0 lets the model repeat itself, None leaves it to the model's default.
-    """
-
-    max_new_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    no_repeat_ngram_size: int | None = None
-
-    @property
-    def greedy(self) -> bool:
-        """Whether each token is simply the likeliest one."""
-        return self.temperature < _LEAST_TEMPERATURE
-
-    def warpers(self) -> LogitsProcessorList:
-        """Return the processors that shape the distribution before a token is drawn."""
-        chosen = LogitsProcessorList([TemperatureLogitsWarper(self.temperature)])
-        if self.top_k > 0:
-            chosen.append(TopKLogitsWarper(self.top_k))
-        if self.top_p < 1.0:
-            chosen.append(TopPLogitsWarper(self.top_p))
-        return chosen
 
 
 class RequestSampler(ContinuousBatchingLogitsProcessor):
@@ -92,10 +61,20 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):
                 scores[row, banned] = -torch.inf
             if not decoding.greedy:
                 no_history: Any = None  # these warpers look at no earlier tokens
-                warped = decoding.warpers()(no_history, scores[row : row + 1])
+                warped = _warpers(decoding)(no_history, scores[row : row + 1])
                 drawn = torch.multinomial(warped.softmax(dim=-1), num_samples=1)
                 scores[row, drawn[0]] = torch.inf
         return scores
+
+
+def _warpers(decoding: Decoding) -> LogitsProcessorList:
+    """Return the processors that shape the distribution before a token is drawn."""
+    chosen = LogitsProcessorList([TemperatureLogitsWarper(decoding.temperature)])
+    if decoding.top_k > 0:
+        chosen.append(TopKLogitsWarper(decoding.top_k))
+    if decoding.top_p < 1.0:
+        chosen.append(TopPLogitsWarper(decoding.top_p))
+    return chosen
 
 
 def processor_list(tokenizer: PreTrainedTokenizerBase) -> ContinuousBatchingLogitsProcessorList:

@@ -14,10 +14,10 @@ from typing import Literal
 
 from app.answering import Answerer, ModelName
 from app.checkpoints import Source
+from app.decoding import Decoding
 from app.errors import InvalidField, NotReady, ServiceError
 from app.red_flags import Notice, notices
 from app.references import References
-from app.sampling import Decoding
 
 logger = logging.getLogger(__name__)
 

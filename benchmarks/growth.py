@@ -19,11 +19,11 @@ import torch
 from matplotlib.figure import Figure
 
 from app.attention import BY_REQUEST
-from app.batching import Limits
 from app.checkpoints import Source, load
+from app.decoding import Decoding
 from app.devices import best_device, best_dtype
 from app.generation import BatchingEngine
-from app.sampling import Decoding
+from app.places import Limits
 from app.settings import Settings
 from benchmarks import results
 from benchmarks.servers import random_gpt2

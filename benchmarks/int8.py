@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 
 from app.answering import Answerer, Deadlines, ModelName, finished
-from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load, prompt_format
+from app.decoding import Decoding
 from app.devices import best_dtype
 from app.errors import PromptTooLong
 from app.generation import BatchingEngine
+from app.places import Limits
 from app.prompting import PromptFormat
-from app.sampling import Decoding
 from app.settings import DEMO, Settings
 from benchmarks.results import Row, record, report
 from training.examples import Pair, read_pairs

@@ -94,9 +94,20 @@ def peer(command: list[str]) -> Iterator[Served]:
 
 def kill(served: Served) -> None:
     """End a server at once, with the workers it started: what it still makes is for nobody."""
-    process = psutil.Process(served.process)
-    for each in [*process.children(recursive=True), process]:
+    for each in reversed(family(served.process)):
         each.kill()
+
+
+def family(process: int) -> list[psutil.Process]:
+    """Return a process and those that it started."""
+    first = psutil.Process(process)
+    return [first, *first.children(recursive=True)]
+
+
+def memory_bytes(process: int) -> int:
+    """Return what a server's processes hold in memory; what they share counts once, on Linux."""
+    held = [each.memory_full_info() for each in family(process)]
+    return sum(getattr(each, "pss", each.rss) for each in held)
 
 
 @contextmanager

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-import psutil
 
 from app.settings import DEMO
 from benchmarks import results
 from benchmarks.asking import ask, request
-from benchmarks.servers import Served, pair
+from benchmarks.servers import Served, family, memory_bytes, pair
 from benchmarks.soak_report import FIGURE, Ended, Rest, Sample, Soaked, broken, figure, show, table
 from benchmarks.traffic import Sent, Traffic
 
@@ -68,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def soak(served: Served, arguments: argparse.Namespace) -> Soaked:
     """Send the traffic that the arguments say; return all that was seen."""
-    url, process = served.url, psutil.Process(served.process)
+    url, process = served
     traffic = Traffic(
         url,
         has_references=arguments.references != "none",
@@ -136,32 +135,30 @@ async def _send(url: httpx.URL, sent: Sent) -> Ended:
     return Ended(began, sent.kind, outcome, seconds, outcome == "left" or outcome in sent.expected)
 
 
-async def _watch(
-    url: httpx.URL, process: psutil.Process, every_seconds: float, samples: list[Sample]
-) -> None:
+async def _watch(url: httpx.URL, process: int, every_seconds: float, samples: list[Sample]) -> None:
     """Append what the process holds and what /metrics says, every so often."""
     while True:
         samples.append(await _sample(url, process))
         await asyncio.sleep(every_seconds)
 
 
-async def _sample(url: httpx.URL, process: psutil.Process) -> Sample:
+async def _sample(url: httpx.URL, process: int) -> Sample:
     reply = await ask(url, request(url, "/metrics"), timeout_seconds=_LONGEST_SECONDS)
     if reply.status != 200:
         raise RuntimeError(f"/metrics gave {reply.outcome}")
     text = reply.body.decode()
-    used = process.cpu_times()
-    with process.oneshot():
-        return Sample(
-            time.perf_counter(),
-            process.memory_info().rss,
-            process.num_fds(),
-            process.num_threads(),
-            used.user + used.system,
-            _total(text, "medqa_running"),
-            _total(text, "medqa_waiting"),
-            _total(text, "medqa_completion_tokens_total"),
-        )
+    processes = family(process)
+    used = [each.cpu_times() for each in processes]
+    return Sample(
+        time.perf_counter(),
+        memory_bytes(process),
+        sum(each.num_fds() for each in processes),
+        sum(each.num_threads() for each in processes),
+        sum(each.user + each.system for each in used),
+        _total(text, "medqa_running"),
+        _total(text, "medqa_waiting"),
+        _total(text, "medqa_completion_tokens_total"),
+    )
 
 
 def _total(metrics: str, name: str) -> float:
@@ -169,7 +166,7 @@ def _total(metrics: str, name: str) -> float:
     return sum(map(float, re.findall(rf"^{name}{{.*}} (\S+)$", metrics, re.MULTILINE)))
 
 
-async def _at_rest(url: httpx.URL, process: psutil.Process) -> Rest:
+async def _at_rest(url: httpx.URL, process: int) -> Rest:
     """Return what the server holds once all is answered, or after a time if that never comes."""
     deadline = time.perf_counter() + _SETTLE_SECONDS
     while True:
@@ -177,7 +174,7 @@ async def _at_rest(url: httpx.URL, process: psutil.Process) -> Rest:
         sample = await _sample(url, process)
         if not sample.running + sample.waiting or time.perf_counter() > deadline:
             return Rest(
-                sample.resident_bytes,
+                sample.memory_bytes,
                 sample.descriptors,
                 sample.threads,
                 int(sample.running),

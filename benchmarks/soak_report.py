@@ -33,7 +33,7 @@ class Sample(NamedTuple):
     """What the server held at a moment; CPU seconds and tokens are totals since its start."""
 
     moment: float
-    resident_bytes: int
+    memory_bytes: int
     descriptors: int
     threads: int
     cpu_seconds: float
@@ -45,7 +45,7 @@ class Sample(NamedTuple):
 class Rest(NamedTuple):
     """What the server holds when nothing is asked of it."""
 
-    resident_bytes: int
+    memory_bytes: int
     descriptors: int
     threads: int
     running: int
@@ -88,8 +88,8 @@ def measures(soaked: Soaked) -> list[Measure]:
     held = float(after.running + after.waiting)
     return [
         *_grown(soaked),
-        Measure("resident MiB, at rest", before.resident_bytes / _MIB, after.resident_bytes / _MIB,
-                None, after.resident_bytes / before.resident_bytes, 1.05, " ×"),
+        Measure("memory, MiB, at rest", before.memory_bytes / _MIB, after.memory_bytes / _MIB,
+                None, after.memory_bytes / before.memory_bytes, 1.05, " ×"),
         Measure("file descriptors, at rest", before.descriptors, after.descriptors,
                 None, after.descriptors - before.descriptors, 0.0, " more"),
         Measure("threads, at rest", before.threads, after.threads,
@@ -143,7 +143,7 @@ def figure(soaked: Soaked, path: Path) -> None:
     drawing = Figure((10, 6), layout="constrained")
     axes = drawing.subplots(2, 2)
     memory, handles, latency, batch = axes.flat
-    memory.plot(minutes, [sample.resident_bytes / _MIB for sample in soaked.samples])
+    memory.plot(minutes, [sample.memory_bytes / _MIB for sample in soaked.samples])
     handles.plot(minutes, [each.descriptors for each in soaked.samples], label="file descriptors")
     handles.plot(minutes, [each.threads for each in soaked.samples], label="threads")
     batch.plot(minutes, [each.running for each in soaked.samples], label="running")
@@ -154,7 +154,7 @@ def figure(soaked: Soaked, path: Path) -> None:
     for share in (50, 95):
         values = [np.percentile(by_minute[minute], share) for minute in sorted(by_minute)]
         latency.plot(sorted(by_minute), values, label=f"p{share}")
-    titles = ["resident MiB", "held by the process", "seconds for /answer", "both models' places"]
+    titles = ["memory, MiB", "held by the process", "seconds for /answer", "both models' places"]
     for plot, title in zip(axes.flat, titles, strict=True):
         plot.set(title=title, xlabel="minute", ylim=(0, 1.1 * plot.get_ylim()[1]))
     for plot in (handles, latency, batch):
@@ -182,7 +182,7 @@ def _grown_samples(samples: list[Sample]) -> list[Measure]:
 
     first, last = map(_cpu_milliseconds, parts)
     return [
-        over("resident MiB", lambda each: each.resident_bytes / _MIB, 1.05),
+        over("memory, MiB", lambda each: each.memory_bytes / _MIB, 1.05),
         over("file descriptors", lambda each: each.descriptors, 2.0),
         over("threads", lambda each: each.threads, 1.0),
         Measure("CPU ms a token", first, last, None, last / first, 1.25, " ×"),

@@ -2,8 +2,8 @@
 
 Both serve the same pair of models. A start is a fresh process, from its command to its first
 `ready`; the first one also reads every file from the disk (root may drop the page cache, others get
-no such figure). Memory is the process' resident set, at rest and at its highest while each model
-answers as many questions as a batch of ours holds; on a GPU the GPU's memory too.
+no such figure). Memory is what its processes hold, what they share once, at rest and at its highest
+while each model answers as many questions as a batch of ours holds; on a GPU the GPU's memory too.
 """
 
 import argparse
@@ -16,14 +16,13 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import psutil
 import torch
 
 from app.devices import best_device
 from app.settings import DEMO, Settings
 from benchmarks.interleaving import interleaved
 from benchmarks.results import Row, record, report, with_ratios
-from benchmarks.servers import Served, naive, pair, random_gpt2
+from benchmarks.servers import Served, memory_bytes, naive, pair, random_gpt2
 
 _DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 _QUESTION = "What are the symptoms of disease number {}?"
@@ -115,7 +114,7 @@ def _once(server: Start, device: torch.device, new_tokens: int) -> dict[str, flo
     started = time.perf_counter()
     with server() as (url, process):
         figures["start"] = time.perf_counter() - started
-        figures["rest"] = _resident_megabytes(process)
+        figures["rest"] = memory_bytes(process) / 1e6
         figures["full"] = asyncio.run(_highest(url, process, new_tokens))
         if device.type == "cuda":
             figures["gpu"] = _gpu_megabytes(device) - gpu_before
@@ -144,7 +143,7 @@ async def _highest(url: httpx.URL, process: int, new_tokens: int) -> float:
         )
         most = 0.0
         while not answers.done():
-            most = max(most, _resident_megabytes(process))
+            most = max(most, memory_bytes(process) / 1e6)
             await asyncio.sleep(_SAMPLE_SECONDS)
         await answers
     return most
@@ -153,10 +152,6 @@ async def _highest(url: httpx.URL, process: int, new_tokens: int) -> float:
 async def _ask(http: httpx.AsyncClient, model: str, number: int, new_tokens: int) -> None:
     body = {"question": _QUESTION.format(number), "model": model, "max_new_tokens": new_tokens}
     (await http.post("/answer", json=body)).raise_for_status()
-
-
-def _resident_megabytes(process: int) -> float:
-    return float(psutil.Process(process).memory_info().rss / 1e6)
 
 
 def _gpu_megabytes(device: torch.device) -> float:

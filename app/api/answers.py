@@ -13,9 +13,9 @@ from app.api.dependencies import ServiceDependency
 from app.api.events import Event, gather, only, stream, wants_stream
 from app.api.references import Search, searching
 from app.comparing import Comparison, Finished, Piece, Side, compare
+from app.decoding import Decoding
 from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
 from app.red_flags import Notice
-from app.sampling import Decoding
 from app.schemas import (
     AnswerRequest,
     AnswerResponse,

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from app.answering import Answer, Answerer, ModelName, finished
 from app.api.dependencies import ServiceDependency
 from app.api.events import Event, only, stream, while_connected
+from app.decoding import Decoding
 from app.errors import InvalidField, UnknownModel
 from app.openai_replies import (
     ChatChoice,
@@ -34,7 +35,6 @@ from app.openai_replies import (
 )
 from app.openai_requests import ChatRequest, CompletionRequest, DecodingFields
 from app.red_flags import spoken
-from app.sampling import Decoding
 from app.serving import RequestLimits, Service
 
 _COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say

@@ -77,7 +77,7 @@ def _model(answerer: Answerer) -> ModelInfo:
         parameters=checkpoint.parameters,
         vocabulary=len(checkpoint.tokenizer),
         context_tokens=checkpoint.context_tokens,
-        device=str(checkpoint.model.device),
+        device=checkpoint.device,
         dtype=checkpoint.dtype,
         no_repeat_ngram_size=answerer.no_repeat_ngram_size,
     )

@@ -7,12 +7,12 @@ from typing import get_args
 
 import torch
 
-from app.batching import Limits
 from app.checkpoints import Source, load
+from app.decoding import Decoding
 from app.devices import best_dtype
 from app.errors import CheckpointError
 from app.generation import BatchingEngine
-from app.sampling import Decoding
+from app.places import Limits
 from app.settings import Settings
 from benchmarks.peers.contract import Case, Prompts
 

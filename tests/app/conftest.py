@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import openai
+import psutil
 import pytest
 import torch
 import uvicorn
@@ -24,13 +25,14 @@ from starlette.types import ASGIApp
 from transformers import GenerationConfig
 
 from app.answering import Answerer, Deadlines, ModelName
-from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load, prompt_format
+from app.decoding import Decoding
+from app.engine import Token
 from app.errors import QueueFull
-from app.generation import BatchingEngine, Token
+from app.generation import BatchingEngine
 from app.main import create_app
+from app.places import Limits
 from app.prompting import PromptFormat
-from app.sampling import Decoding
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -178,24 +180,32 @@ def free_port() -> int:
         return port
 
 
-_RUN_APP = "import runpy; runpy.run_module('app', run_name='__main__')"
+_RUN = "import runpy; runpy.run_module({!r}, run_name='__main__')"
+_IN_WORKERS = "import app.workers, sys; app.workers.COMMAND = (sys.executable, '-c', {!r})"
 
 
 class Server:
     """A real `python -m app` on a loopback port; `prelude` is Python that runs in it before.
 
+    `in_workers` runs before the models' processes do anything.
+
     It logs into a file of its own, unless there is a `log` already.
     """
 
-    def __init__(self, prelude: str = "", *, log: str = "", **environment: str) -> None:
+    def __init__(
+        self, prelude: str = "", *, in_workers: str = "", log: str = "", **environment: str
+    ) -> None:
         self.port = int(environment.get("MEDQA_PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         # A file: a full pipe that nobody reads would stop the server.
         self._log = log or tempfile.mkstemp(suffix=".log")[1]
         output = os.open(self._log, os.O_WRONLY)
+        if in_workers:
+            worker = f"{in_workers}\n{_RUN.format('app.worker')}"
+            prelude = f"{_IN_WORKERS.format(worker)}\n{prelude}"
         clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"{prelude}\n{_RUN_APP}"],
+            [sys.executable, "-c", f"{prelude}\n{_RUN.format('app')}"],
             cwd=ROOT,
             env=clean
             | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -221,6 +231,10 @@ class Server:
         """Return what it has printed."""
         log = Path(self._log)
         return log.read_text() if log.is_file() else ""  # /dev/full gives zeros without end
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the models' processes."""
+        return psutil.Process(self.process.pid).children(recursive=True)
 
     def wait(self) -> str:
         """Wait until it has ended by itself; return what it printed."""

@@ -7,10 +7,10 @@ import pytest
 
 from app.answering import Answer, Answerer, Deadlines
 from app.checkpoints import Checkpoint
+from app.decoding import Decoding
 from app.errors import DeadlineExceeded, GenerationFailed
 from app.generation import BatchingEngine
 from app.prompting import PromptFormat
-from app.sampling import Decoding
 from tests.app.conftest import FakeEngine
 
 Build = Callable[..., Answerer]

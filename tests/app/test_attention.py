@@ -9,8 +9,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from app import attention
 from app.checkpoints import Checkpoint
+from app.decoding import Decoding
 from app.generation import BatchingEngine
-from app.sampling import Decoding
 from tests.app.conftest import generated
 
 LONG = [[(7 * place + first) % 300 + 5 for place in range(100)] for first in range(3)]

@@ -8,8 +8,8 @@ import pytest
 from app.answering import Answer, Answerer, ModelName
 from app.checkpoints import Checkpoint
 from app.comparing import Comparison, Finished, Piece, compare, token_f1
+from app.decoding import Decoding
 from app.errors import GenerationFailed, ServiceError
-from app.sampling import Decoding
 from tests.app.conftest import FakeEngine
 
 Build = Callable[..., Answerer]

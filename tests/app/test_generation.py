@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load
+from app.decoding import Decoding
+from app.engine import Token
 from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
-from app.generation import BatchingEngine, Token
+from app.generation import BatchingEngine
 from app.no_repeat import inside_words
-from app.sampling import Decoding
+from app.places import Limits
 from tests.app.conftest import generated
 from tests.conftest import CONTEXT_TOKENS
 
@@ -280,10 +281,10 @@ async def test_retry_after_follows_the_pace_of_late(engine: BatchingEngine) -> N
         return int(caught.value.headers["Retry-After"])
 
     for _ in range(100):
-        engine._note(30.0)
+        engine.places.note(30.0)
     assert await refusal() == 15  # two wait for four places of 30 s
     for _ in range(100):
-        engine._note(0.1)
+        engine.places.note(0.1)
     assert await refusal() == 1
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.__main__ import _Server
 from app.checkpoints import Checkpoint
 from app.main import create_app
+from app.server import Server as AppServer
 from app.settings import Settings
 from tests.app.conftest import FakeEngine, Server, client_of
 
@@ -22,7 +22,7 @@ def _pair(pair: Path) -> dict[str, str]:
 
 
 def test_a_service_told_to_stop_is_not_ready_at_once() -> None:
-    server = _Server(Settings())
+    server = AppServer(Settings())
     service = server.config.app.state.service  # type: ignore[union-attr]
     service.step = "ready"
     assert service.ready

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from app.batching import Limits
 from app.checkpoints import Checkpoint, Source, load
+from app.decoding import Decoding
 from app.devices import best_dtype
 from app.errors import CheckpointError
 from app.generation import BatchingEngine
 from app.main import create_app
+from app.places import Limits
 from app.quantizing import Int8Linear, check_int8
-from app.sampling import Decoding
 from app.settings import Settings
 from tests.app.conftest import client_of
 

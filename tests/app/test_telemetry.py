@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,10 +14,12 @@ from starlette.types import Message
 
 from app.checkpoints import Checkpoint
 from app.errors import DeadlineExceeded, QueueFull
-from app.main import create_app, load_engines, sources
+from app.loading import load_engines
+from app.main import create_app, sources
 from app.serving import RequestLimits, Service
 from app.settings import Settings
 from app.telemetry import Telemetry
+from app.workers import Workers
 from tests.app.conftest import FakeEngine, Server, client_of
 
 QUESTION = {"question": "What is asthma?"}
@@ -242,13 +245,15 @@ async def test_before_the_models_are_loaded() -> None:
     assert found["requests_total", "/answer", "503", "", ""] == 1
 
 
-def test_loading_is_measured(pair: Path) -> None:
+async def test_loading_is_measured(pair: Path) -> None:
     settings = Settings(
         fine_tuned_model=str(pair / "fine-tuned"), base_model=str(pair / "base"), device="cpu"
     )
     pairs = sources(settings)
     telemetry = Telemetry(Service(RequestLimits(1, 1, 1), pairs), max_running=1)
-    load_engines(settings, pairs, telemetry)
+    with closing(Workers(len(pairs))) as workers:
+        for engine in (await load_engines(settings, pairs, telemetry, workers)).values():
+            engine.stop()
     for model in ("fine-tuned", "base"):
         seconds = telemetry.registry.get_sample_value("medqa_model_load_seconds", {"model": model})
         assert seconds

@@ -58,7 +58,7 @@ def test_a_flat_soak_breaks_no_bound() -> None:
 @pytest.mark.parametrize(
     ("soaked", "names"),
     [
-        (_soaked(megabytes_per_sample=4), {"resident MiB"}),
+        (_soaked(megabytes_per_sample=4), {"memory, MiB"}),
         (_soaked(slower=3.0), {"seconds for /answer, p50", "seconds for /answer, p95"}),
         (_soaked(outcome="500"), {"unexplained 5xx", "unexplained outcomes"}),
         (_soaked(outcome="200, a side 504"), {"unexplained 5xx", "unexplained outcomes"}),

@@ -8,11 +8,11 @@ import pytest
 import torch
 from transformers import NoRepeatNGramLogitsProcessor
 
-from app.batching import Limits
 from app.checkpoints import Source
 from app.checkpoints import load as load_served
+from app.decoding import Decoding
 from app.generation import BatchingEngine
-from app.sampling import Decoding
+from app.places import Limits
 from training.greedy import greedy_answers
 from training.loaded import load
 from training.no_repeat import NoRepeat

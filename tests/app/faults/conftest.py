@@ -18,7 +18,7 @@ RECEIVE_SECONDS = 2
 SEND_SECONDS = 2
 PLACES = 6  # of each model: four answers being made, two in wait
 
-# On SIGUSR1 the next forward pass of a model fails as one does that finds no memory.
+# On SIGUSR1 the next forward pass of a model's process fails as one does that finds no memory.
 _NO_MEMORY_ON_SIGNAL = """
 import signal, app.generation
 start, wanted = app.generation.BatchingEngine.start, []
@@ -47,9 +47,9 @@ def pair_settings(pair: Path) -> dict[str, str]:
 
 
 @contextmanager
-def started(*arguments: str, **settings: Any) -> Iterator[Server]:
+def started(*prelude: str, **settings: Any) -> Iterator[Server]:
     """Run a server until it is ready; end it, whatever it is doing."""
-    server = Server(*arguments, **settings)
+    server = Server(*prelude, **settings)
     try:
         server.wait_until_ready()
         yield server
@@ -62,7 +62,7 @@ def started(*arguments: str, **settings: Any) -> Iterator[Server]:
 def besieged(pair: Path) -> Iterator[Server]:
     """A server with little patience and few places, for all faults that must not end it."""
     with started(
-        _NO_MEMORY_ON_SIGNAL,
+        in_workers=_NO_MEMORY_ON_SIGNAL,
         **pair_settings(pair),
         MEDQA_RECEIVE_TIMEOUT_SECONDS=str(RECEIVE_SECONDS),
         MEDQA_SEND_TIMEOUT_SECONDS=str(SEND_SECONDS),

@@ -1,6 +1,5 @@
 """A step that finds no memory: its answers fail, the model and everything else goes on."""
 
-import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,8 @@ def test_a_step_without_memory(outlived: Server) -> None:
         while not failed and time.monotonic() < deadline:
             replies = clients.map(ask, range(3))
             time.sleep(0.05)
-            os.kill(outlived.process.pid, signal.SIGUSR1)
+            for worker in outlived.workers():
+                worker.send_signal(signal.SIGUSR1)
             failed += [reply for reply in replies if reply.status_code != 200]
     assert {reply.status_code for reply in failed} == {503}
     assert failed[0].headers["content-type"] == "application/problem+json"

@@ -1,0 +1,96 @@
+"""The server's process: read the settings, serve, stop with the right exit status."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+from pydantic import ValidationError
+
+from app import logs
+from app.connections import ConnectionLimits, bounded_by
+from app.main import create_app, sources
+from app.settings import DEMO, Settings
+from app.workers import Workers
+
+logger = logging.getLogger("app")
+
+
+def serve(workers: Workers) -> int:
+    """Serve until told to stop, the models in these processes.
+
+    Returns:
+        0 when told to stop, 1 when the service could not start or a model failed, 2 on bad
+        settings.
+
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for item in error.errors():
+            print(f"error: {_complaint(item['loc'], item['msg'])}", file=sys.stderr)
+        return 2
+    logs.configure(settings.log_level, settings.log_format)
+    for model, source in sources(settings).items():
+        logger.info("%s: %s", model, source.name)
+    if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
+        logger.warning("this is the demo pair: small models to try the service with")
+    server = Server(settings, workers)
+    for stopping in (signal.SIGTERM, signal.SIGINT):
+        # Uvicorn drains on a signal and then raises it again; stopping when told is no failure.
+        signal.signal(stopping, lambda *_: None)
+    server.run()
+    if server.failed:
+        return 1
+    return 0 if server.started else 1
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, stopped by a failure too, and not ready from the moment that it is told to stop."""
+
+    def __init__(self, settings: Settings, workers: Workers | None = None) -> None:
+        self.failed = False
+        self._app = create_app(settings, on_failure=self._fail, workers=workers)
+        super().__init__(
+            uvicorn.Config(
+                self._app,
+                host=settings.host,
+                port=settings.port,
+                log_level=settings.log_level,
+                log_config=None,
+                access_log=False,  # `logs` has a line of its own for each request
+                timeout_graceful_shutdown=settings.drain_seconds,
+                timeout_keep_alive=settings.keep_alive_seconds,
+                # By name, so that what runs does not turn on which other packages are installed.
+                http=bounded_by(
+                    ConnectionLimits(
+                        settings.receive_timeout_seconds, settings.send_timeout_seconds
+                    )
+                ),
+                h11_max_incomplete_event_size=settings.max_header_bytes,
+                loop="asyncio",
+                ws="none",
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
+                root_path=settings.root_path,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain."""
+        self._app.state.service.step = "draining"
+        super().handle_exit(sig, frame)
+
+    def _fail(self) -> None:
+        self.failed = True
+        self.should_exit = True
+
+
+def _complaint(location: tuple[int | str, ...], message: str) -> str:
+    """Name the variable, the entry where it is a list, and what is wrong; never the value."""
+    message = message.removeprefix("Value error, ")
+    if not location:  # the message is about more than one, and names them itself
+        return message
+    entry = f", entry {location[-1] + 1}" if isinstance(location[-1], int) else ""
+    return f"MEDQA_{str(location[0]).upper()}{entry}: {message}"
