@@ -69,6 +69,10 @@ class Engine(Protocol):
         """The model that is served."""
 
     @property
+    def process_id(self) -> int:
+        """The process that the model runs in."""
+
+    @property
     def alive(self) -> bool:
         """Whether the inference thread runs, and is not stuck."""
 

@@ -8,6 +8,7 @@ Closing the stream of a request cancels it and frees its place.
 import asyncio
 import logging
 import math
+import os
 import time
 import uuid
 from collections.abc import AsyncGenerator
@@ -33,6 +34,7 @@ class BatchingEngine:
     def __init__(self, checkpoint: Checkpoint, limits: Limits) -> None:
         self.checkpoint = checkpoint
         self.limits = limits
+        self.process_id = os.getpid()
         self.places = Places(limits)
         self._manager = guarded_manager(checkpoint, limits)
         self._warm = False

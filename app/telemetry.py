@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, get_args
 
+import psutil
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -133,6 +134,15 @@ class Telemetry:
         answerer = self._service.answerers.get(model)
         return answerer.engine.in_flight if answerer else 0
 
+    def _memory_bytes(self, model: ModelName) -> int:
+        """Return what a model's process holds; 0 until it is loaded, and once it is gone."""
+        answerer = self._service.answerers.get(model)
+        try:
+            process = psutil.Process(answerer.engine.process_id) if answerer else None
+            return process.memory_info().rss if process else 0
+        except psutil.Error:
+            return 0
+
     def _describe_process(self) -> None:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -146,9 +156,13 @@ class Telemetry:
         )
         running = self._gauge("medqa_running", "Answers being made.")
         waiting = self._gauge("medqa_waiting", "Questions waiting for a place in the batch.")
+        memory = self._gauge(
+            "medqa_model_resident_memory_bytes", "Memory of the process that the model runs in."
+        )
         for model in _MODELS:
             running.labels(model).set_function(partial(self._running, model))
             waiting.labels(model).set_function(partial(self._waiting, model))
+            memory.labels(model).set_function(partial(self._memory_bytes, model))
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
         return Gauge(name, documentation, ["model"], registry=self.registry)

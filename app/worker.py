@@ -118,7 +118,7 @@ def main(descriptors: list[int]) -> None:
 
 async def _serve(connected: socket.socket) -> None:
     wire = await Wire.over(connected)
-    wire.send({"ready": os.getpid()})
+    wire.send({"ready": True})
     if not (message := await wire.receive()):
         return
     logs.configure(message["log_level"], message["log_format"])
@@ -129,7 +129,7 @@ async def _serve(connected: socket.socket) -> None:
         await wire.receive()  # the server hangs up once it has read that
         return
     engine.start()
-    wire.send({"loaded": _described(engine.checkpoint)})
+    wire.send({"loaded": _described(engine.checkpoint), "process_id": os.getpid()})
     await Worker(engine, wire).run()
 
 

@@ -49,8 +49,9 @@ class RemoteModel:
 class WorkerEngine:
     """The engine over a worker's socket."""
 
-    def __init__(self, model: RemoteModel, limits: Limits, wire: Wire) -> None:
+    def __init__(self, model: RemoteModel, process_id: int, limits: Limits, wire: Wire) -> None:
         self.checkpoint = model
+        self.process_id = process_id
         self._places = Places(limits)
         self._patience_seconds = limits.stall_seconds + _LATE_SECONDS
         self._wire = wire
@@ -83,7 +84,8 @@ class WorkerEngine:
         tokenizer = await asyncio.to_thread(
             AutoTokenizer.from_pretrained, described.pop("directory"), trust_remote_code=False
         )
-        return cls(RemoteModel(tokenizer=tokenizer, **described), limits, wire)
+        model = RemoteModel(tokenizer=tokenizer, **described)
+        return cls(model, answer["process_id"], limits, wire)
 
     @property
     def alive(self) -> bool:

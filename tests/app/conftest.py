@@ -102,6 +102,7 @@ class FakeEngine:
         self.error = error
         self.seconds_per_token = seconds_per_token
         self.alive = True
+        self.process_id = os.getpid()
         self.in_flight = 0
         self.prompts: list[list[int]] = []
 

@@ -265,6 +265,11 @@ def test_a_server_exposes_itself(server: Server) -> None:
     response = httpx.get(f"{server.url}/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
     families = {family.name: family for family in text_string_to_metric_families(response.text)}
+    held = families["medqa_model_resident_memory_bytes"].samples
+    assert {sample.labels["model"] for sample in held if sample.value > 1e8} == {
+        "fine-tuned",
+        "base",
+    }
     assert {"process_resident_memory_bytes", "python_info", "python_gc_collections"} <= set(
         families
     )
