@@ -134,8 +134,8 @@ Handler = Callable[[Request, Exception], Response]
 def _in_the_loop(handler: Handler) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Return a handler that Starlette does not run in a thread.
 
-    The hop there and back waits for an inference thread to let go of the interpreter, and refusals
-    must be fastest when the models are busiest.
+    The hop there and back costs more than it does, and refusals must be fastest when the models are
+    busiest.
     """
 
     async def handle(request: Request, error: Exception) -> Response:

@@ -18,9 +18,10 @@ from transformers.generation.continuous_batching.requests import GenerationOutpu
 
 from app.batching import guarded_manager, ran_out_of_memory
 from app.checkpoints import Checkpoint
+from app.context import answer_room, require_fit
 from app.decoding import Decoding
 from app.engine import Token
-from app.errors import GenerationFailed, NotReady, PromptTooLong
+from app.errors import GenerationFailed, NotReady
 from app.places import Limits, Places
 
 logger = logging.getLogger(__name__)
@@ -81,13 +82,7 @@ class BatchingEngine:
             GenerationFailed: it died or failed while it made this answer.
 
         """
-        context_tokens = self.checkpoint.context_tokens
-        room = context_tokens - len(prompt_ids)
-        if room < 1:
-            raise PromptTooLong(
-                f"The prompt has {len(prompt_ids)} tokens; the model's context holds "
-                f"{context_tokens} for prompt and answer together."
-            )
+        room = answer_room(self.checkpoint, prompt_ids)
         with self.places.held() as hold:
             request_id = uuid.uuid4().hex
             outputs: asyncio.Queue[GenerationOutput] = asyncio.Queue()
@@ -121,12 +116,7 @@ class BatchingEngine:
             GenerationFailed: memory ran out.
 
         """
-        tokens = len(prompt_ids) + len(continuation_ids)
-        if tokens > self.checkpoint.context_tokens:
-            raise PromptTooLong(
-                f"Prompt and reference have {tokens} tokens; the model's context holds "
-                f"{self.checkpoint.context_tokens}."
-            )
+        require_fit(self.checkpoint, prompt_ids, continuation_ids)
         self._scoring += 1
         try:
             return await asyncio.to_thread(self._bits, prompt_ids, continuation_ids)

@@ -12,7 +12,7 @@ from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull, Ser
 
 Message = dict[str, Any]
 
-_LONGEST_BYTES = 1 << 20  # a prompt as long as the context of GPT-2 has about 6,000
+_LONGEST_BYTES = 1 << 20  # nothing longer than the context travels; GPT-2's has about 6,000
 _TRAVELLING = {error.__name__: error for error in (GenerationFailed, NotReady, PromptTooLong)}
 
 

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any
@@ -103,6 +104,8 @@ def main(descriptors: list[int]) -> None:
     # Whoever stops a service may tell all of its processes: answers that run are finished first.
     for told in (signal.SIGTERM, signal.SIGINT):
         signal.signal(told, signal.SIG_IGN)
+    # Newer Pythons warn of a fork beside threads; the one here is NumPy's, which knows of forks.
+    warnings.simplefilter("ignore", DeprecationWarning)
     own = 0
     for place in range(1, len(descriptors)):
         if os.fork() == 0:

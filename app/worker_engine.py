@@ -16,6 +16,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from app.context import answer_room, require_fit
 from app.decoding import Decoding
 from app.engine import Token
 from app.errors import CheckpointError, GenerationFailed, NotReady, ServiceError
@@ -112,6 +113,7 @@ class WorkerEngine:
             GenerationFailed: it died or failed while it made this answer.
 
         """
+        answer_room(self.checkpoint, prompt_ids)
         with (
             self._places.held() as hold,
             self._asking("generate", prompt=prompt_ids, decoding=asdict(decoding)) as heard,
@@ -133,6 +135,7 @@ class WorkerEngine:
             GenerationFailed: it died, or memory ran out.
 
         """
+        require_fit(self.checkpoint, prompt_ids, continuation_ids)
         with self._asking("bits", prompt=prompt_ids, continuation=continuation_ids) as heard:
             bits = await _next(heard)
             assert isinstance(bits, float)

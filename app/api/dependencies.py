@@ -8,8 +8,8 @@ from app.serving import Service
 
 
 async def _service(request: Request) -> Service:
-    # A coroutine, though it waits for nothing: FastAPI would run a function in a thread, and each
-    # hop there and back waits for an inference thread to let go of the interpreter.
+    # A coroutine, though it waits for nothing: FastAPI would run a function in a thread, and the
+    # hop there and back costs more than a refusal.
     service: Service = request.app.state.service
     return service
 
