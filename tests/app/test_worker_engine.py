@@ -66,13 +66,16 @@ async def own(pair: Path) -> AsyncIterator[WorkerEngine]:
 
 def _processes() -> list[psutil.Process]:
     """Return this process' workers, the youngest first."""
-    begun = [
-        each
-        for each in psutil.Process(os.getpid()).children()
-        if each.status() != psutil.STATUS_ZOMBIE and "app.worker" in each.cmdline()
-    ]
-    workers = begun + [forked for each in begun for forked in each.children()]
-    return sorted(workers, key=lambda each: -each.create_time())
+    begun = [each for each in psutil.Process(os.getpid()).children() if _is_worker(each)]
+    forked = [child for each in begun for child in each.children() if _is_worker(child)]
+    return sorted([*begun, *forked], key=lambda each: -each.create_time())
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "app.worker" in process.cmdline()
+    except psutil.Error:  # it has ended meanwhile
+        return False
 
 
 async def _ids(engine: WorkerEngine, prompt: list[int], new_tokens: int = 12) -> list[int]:
