@@ -106,8 +106,13 @@ def family(process: int) -> list[psutil.Process]:
 
 def memory_bytes(process: int) -> int:
     """Return what a server's processes hold in memory; what they share counts once, on Linux."""
+    return sum(memory_of_each(process))
+
+
+def memory_of_each(process: int) -> list[int]:
+    """Return what each of a server's processes holds, in bytes: itself, then each model's."""
     held = [each.memory_full_info() for each in family(process)]
-    return sum(getattr(each, "pss", each.rss) for each in held)
+    return [int(getattr(each, "pss", each.rss)) for each in held]
 
 
 @contextmanager

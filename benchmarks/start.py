@@ -22,12 +22,17 @@ from app.devices import best_device
 from app.settings import DEMO, Settings
 from benchmarks.interleaving import interleaved
 from benchmarks.results import Row, record, report, with_ratios
-from benchmarks.servers import Served, memory_bytes, naive, pair, random_gpt2
+from benchmarks.servers import Served, memory_bytes, memory_of_each, naive, pair, random_gpt2
 
 _DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 _QUESTION = "What are the symptoms of disease number {}?"
 _SAMPLE_SECONDS = 0.05
 _NAIVE, _OURS = "naive FastAPI", "ours"
+_PROCESSES = {
+    "server": "of it the server, MB",
+    "fine_tuned": "fine-tuned, MB",
+    "base": "base, MB",
+}
 _TITLES = {
     "first": "first start, s",
     "start": "start, s",
@@ -67,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
             title: f"{{{key}:.{int(title.endswith(' s'))}f}} ({{{key}_ratio:.2f}} ×)"
             for key, title in _TITLES.items()
             if any(key in row for row in rows)
-        },
+        }
+        | {title: f"{{{key}:.0f}}" for key, title in _PROCESSES.items()},
         rows,
         baseline=_NAIVE,
         device=device,
@@ -116,6 +122,9 @@ def _once(server: Start, device: torch.device, new_tokens: int) -> dict[str, flo
         figures["start"] = time.perf_counter() - started
         figures["rest"] = memory_bytes(process) / 1e6
         figures["full"] = asyncio.run(_highest(url, process, new_tokens))
+        each = [held / 1e6 for held in memory_of_each(process)]
+        if len(each) > 1:
+            figures |= dict(zip(_PROCESSES, each, strict=True))
         if device.type == "cuda":
             figures["gpu"] = _gpu_megabytes(device) - gpu_before
     return figures
