@@ -5,7 +5,6 @@ that ran out of memory fails the answers it was making and turns on.
 """
 
 import logging
-import math
 import queue
 import time
 from typing import Any
@@ -21,8 +20,6 @@ from app.places import Limits
 from app.sampling import processor_list
 
 logger = logging.getLogger(__name__)
-
-_PAGE_TOKENS = 256
 
 
 class GuardedManager(ContinuousBatchingManager):
@@ -77,7 +74,6 @@ class _Discarded(queue.Queue[Any]):
 
 def guarded_manager(checkpoint: Checkpoint, limits: Limits) -> GuardedManager:
     """Configure upstream so that every admitted request fits its memory, and results repeat."""
-    pages = math.ceil(checkpoint.context_tokens / _PAGE_TOKENS)
     model: Any = checkpoint.model
     manager = GuardedManager(
         model,
@@ -87,9 +83,10 @@ def guarded_manager(checkpoint: Checkpoint, limits: Limits) -> GuardedManager:
             pad_token_id=checkpoint.tokenizer.eos_token_id,
         ),
         ContinuousBatchingConfig(
-            page_size=_PAGE_TOKENS,
-            # One block more than all running requests can ever fill: none is starved or evicted.
-            num_blocks=limits.max_running * pages + 1,
+            # A request's keys lie in a row: `attention` relies on it.
+            page_size=checkpoint.context_tokens,
+            # One page more than all running requests can ever fill: none is starved or evicted.
+            num_blocks=limits.max_running + 1,
             safety_margin=0.0,
             max_batch_tokens=limits.max_batch_tokens,
             max_requests_per_batch=limits.max_running,
