@@ -17,8 +17,8 @@ from torch import nn
 _FEW_TOKENS = 32
 """With more, arithmetic counts and not what is read: all threads take every part."""
 _WAKING_SECONDS = 120e-6
-_BYTES_PER_SECOND = 20e9
-"""What one core reads."""
+_BYTES_PER_SECOND = 12e9
+"""What one core multiplies by, out of memory."""
 
 _step = threading.local()
 
