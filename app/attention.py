@@ -16,6 +16,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from app.threads import shared
+
 BY_REQUEST = "by_request"
 """Its name, as `attn_implementation`; outside of continuous batching it is causal SDPA."""
 
@@ -42,14 +44,16 @@ class _Group:
         scaling: float | None,
     ) -> None:
         """Fill our rows of `output`; it and `query` are [tokens, heads, width]."""
-        attended = scaled_dot_product_attention(
-            query[self.tokens].reshape(self.requests, -1, *query.shape[1:]).transpose(1, 2),
-            keys[self.pages, : self.known].transpose(1, 2),
-            values[self.pages, : self.known].transpose(1, 2),
-            attn_mask=self.mask,
-            is_causal=self.causal,
-            scale=scaling,
-        )
+        keys, values = keys[self.pages, : self.known], values[self.pages, : self.known]
+        with shared(keys.nbytes + values.nbytes):
+            attended = scaled_dot_product_attention(
+                query[self.tokens].reshape(self.requests, -1, *query.shape[1:]).transpose(1, 2),
+                keys.transpose(1, 2),
+                values.transpose(1, 2),
+                attn_mask=self.mask,
+                is_causal=self.causal,
+                scale=scaling,
+            )
         output[self.tokens] = attended.transpose(1, 2).flatten(0, 1)
 
 

@@ -15,6 +15,8 @@ from transformers.activations import GELUTanh
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
 
+from app.threads import alone_with_few_tokens, shared
+
 
 class PackedLinear(nn.Module):
     """A linear layer for inference; `weight` has shape [outputs, inputs].
@@ -28,12 +30,14 @@ class PackedLinear(nn.Module):
         self._bias = None if bias is None else bias.detach()
         # Opaque to everything but the operator below, so it is no parameter or buffer.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous())
+        self._bytes = weight.nbytes
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return inputs [..., inputs] through the layer, [..., outputs]."""
-        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            inputs, self._packed, self._bias, self.activation, [], "tanh"
-        )
+        with shared(self._bytes):
+            result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+                inputs, self._packed, self._bias, self.activation, [], "tanh"
+            )
         return result
 
 
@@ -60,6 +64,7 @@ def replace_linears(
     model: PreTrainedModel, made: Callable[[torch.Tensor, torch.Tensor | None], nn.Module]
 ) -> None:
     """Put what is `made` of a weight [outputs, inputs] and a bias in place of each linear layer."""
+    alone_with_few_tokens(model)
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, Conv1D):

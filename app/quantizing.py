@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from app.errors import CheckpointError
 from app.packing import replace_linears
+from app.threads import shared
 
 _LARGEST = 127  # symmetric: -128 is left out, so that zero stays zero
 _SMALLEST_SCALE = 1e-12
@@ -31,6 +32,7 @@ class Int8Linear(nn.Module):
         rounded = (weight / self._scales[:, None]).round_().to(torch.int8)
         # Contiguous: a transposed one is taken for another matrix.
         self._packed = torch.ops.onednn.qlinear_prepack(rounded.contiguous(), None)
+        self._bytes = rounded.nbytes
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return inputs [..., inputs] through the layer, [..., outputs], in float32."""
@@ -38,10 +40,11 @@ class Int8Linear(nn.Module):
         scales.mul_(1 / _LARGEST).clamp_(min=_SMALLEST_SCALE)
         rounded = (inputs / scales).round_().to(torch.int8)
         # The operator knows one scale per tensor only: 1 here, and each token's own afterwards.
-        result: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
-            rounded, 1.0, 0, self._packed, self._scales, self._zeros, None,
-            1.0, 0, torch.float32, "none", [], "",
-        )  # fmt: skip
+        with shared(self._bytes):
+            result: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+                rounded, 1.0, 0, self._packed, self._scales, self._zeros, None,
+                1.0, 0, torch.float32, "none", [], "",
+            )  # fmt: skip
         return result.mul_(scales) if self._bias is None else self._bias.addcmul(result, scales)
 
 
