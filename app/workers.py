@@ -37,7 +37,11 @@ class Workers:
 
 
 def _started(descriptors: list[int]) -> subprocess.Popen[bytes]:
-    # A session of its own: a terminal's Ctrl-C is for the server, and all can be killed as one.
     return subprocess.Popen(  # noqa: S603 - this very program, and numbers
-        [*COMMAND, *map(str, descriptors)], pass_fds=descriptors, start_new_session=True
+        [*COMMAND, *map(str, descriptors)],
+        pass_fds=descriptors,
+        # A session of its own: a terminal's Ctrl-C is for the server, and all can be killed as one.
+        start_new_session=True,
+        # Threads that spin while they wait take the cores from the other model's.
+        env={"OMP_WAIT_POLICY": "passive"} | os.environ,
     )
