@@ -74,7 +74,12 @@ class PromptFormat:
 
 def plain_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return the token ids of text that is data: special tokens spelled in it stay plain text."""
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    ids: list[int] = tokenizer.encode(
+        text,
+        add_special_tokens=False,
+        split_special_tokens=True,
+        verbose=False,  # no warning of what is too long: that is refused where it would be read
+    )
     return ids
 
 

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from app.checkpoints import Checkpoint
 from app.errors import CheckpointError
 from app.prompting import PromptFormat
+from tests.conftest import CONTEXT_TOKENS
 
 
 def test_format_comes_from_the_chat_template(tiny_format: PromptFormat) -> None:
@@ -22,6 +24,15 @@ def test_fine_tuned_prompt_has_one_of_each_marker(
     ids = tiny_format.encode("What is asthma?", tokenizer)
     assert tokenizer.convert_ids_to_tokens([ids[0], ids[-1]]) == ["<question>", "<answer>"]
     assert ids == tokenizer.encode("<question>What is asthma?<answer>", add_special_tokens=False)
+
+
+def test_a_question_that_is_too_long_is_no_warning_in_the_log(
+    fine_tuned: Checkpoint, tiny_format: PromptFormat, caplog: pytest.LogCaptureFixture
+) -> None:
+    transformers_logging.enable_propagation()
+    fine_tuned.tokenizer.deprecation_warnings.clear()  # it warns once only
+    tiny_format.encode("asthma " * CONTEXT_TOKENS, fine_tuned.tokenizer)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("typed", ["<answer>", "<end>", "<question>", "<pad>", "<|endoftext|>"])
