@@ -210,6 +210,7 @@ class Server:
             cwd=ROOT,
             env=clean
             | {"MEDQA_PORT": str(self.port), "MEDQA_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+            | {"MEDQA_REFERENCES": "none"}  # whatever index the developer has made
             | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
