@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,16 @@ PROMPTS = [[5, 9, 17], [33, 8, 120, 64, 31, 7], [250, 3], [61] * 30]
 LIMITS = Limits(max_running=4, max_waiting=2, max_batch_tokens=64, stall_seconds=0.5)
 
 
-async def _load(workers: Workers, source: Path) -> WorkerEngine:
+async def _load(workers: Workers, source: Path, limits: Limits = LIMITS) -> WorkerEngine:
     wanted: dict[str, Any] = {"device": "cpu", "dtype": "float32", "cpu_threads": 1}
     wanted |= {"source": str(source), "revision": None, "log_level": "info", "log_format": "text"}
-    return await WorkerEngine.load(await ready(workers.sockets[0]), LIMITS, **wanted)
+    return await WorkerEngine.load(await ready(workers.sockets[0]), limits, **wanted)
 
 
 @asynccontextmanager
-async def _loaded(pair: Path) -> AsyncIterator[WorkerEngine]:
+async def _loaded(pair: Path, limits: Limits = LIMITS) -> AsyncIterator[WorkerEngine]:
     with closing(Workers(1)) as workers:
-        engine = await _load(workers, pair / "fine-tuned")
+        engine = await _load(workers, pair / "fine-tuned", limits)
         yield engine
         engine.stop()
 
@@ -59,8 +60,8 @@ async def engine(pair: Path) -> AsyncIterator[WorkerEngine]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def own(pair: Path) -> AsyncIterator[WorkerEngine]:
-    """One for a test alone."""
-    async with _loaded(pair) as loaded:
+    """One for a test alone; nothing that it fails at may have come from mere silence."""
+    async with _loaded(pair, replace(LIMITS, stall_seconds=600.0)) as loaded:
         yield loaded
 
 
@@ -131,9 +132,10 @@ async def test_a_killed_worker_fails_its_answers(own: WorkerEngine) -> None:
     async with aclosing(own.generate([5, 6], Decoding(100))) as tokens:
         await anext(tokens)
         _processes()[0].kill()
-        with pytest.raises(GenerationFailed):
-            async for _ in tokens:
-                pass
+        async with asyncio.timeout(30):
+            with pytest.raises(GenerationFailed):
+                async for _ in tokens:
+                    pass
     assert not own.alive
     assert own.in_flight == 0
     with pytest.raises(NotReady):
