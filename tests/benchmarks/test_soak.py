@@ -18,7 +18,7 @@ def test_soaks_a_server_and_finds_nothing_amiss(
     soak.add_arguments(parser)
     options = "--minutes 0.1 --warm-up-seconds 2 --capacity-seconds 2 --sample-seconds 0.2"
     arguments = parser.parse_args([*options.split(), "--longest-words=5", "--burst-seconds=4"])
-    with serving(pair / "fine-tuned", pair / "base", cpu_threads="1") as served:
+    with serving(pair / "fine-tuned", pair / "base", cpu_threads="1", references="none") as served:
         soaked = asyncio.run(soak.soak(served, arguments))
     seen = [*soaked.warming, *soaked.ended]
     assert [each for each in seen if not each.explained] == []
