@@ -160,7 +160,7 @@ class WorkerEngine:
         try:
             yield heard
         finally:
-            if self._waiting.pop(number, None):  # not yet over
+            if self._waiting.pop(number, None) and not self._gone:  # not yet over
                 self._wire.send({"do": "cancel", "number": number})
 
     async def _hear(self) -> None:
@@ -178,6 +178,7 @@ class WorkerEngine:
             elif "failed" in message:
                 self._tell(message["failed"], read(message["error"]))
         self._gone = True
+        logger.error("the process of %s has ended", self.checkpoint.source)
         self._fail_all()
 
     async def _watch(self) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app import logs
+from app.answering import ModelName
 from app.checkpoints import Checkpoint
 from app.main import create_app
 from app.settings import Settings
@@ -41,7 +42,7 @@ def written(log_format: logs.LogFormat) -> Iterator[Written]:
     logger.removeHandler(handler)
 
 
-def _engines(fine_tuned: Checkpoint, base: Checkpoint) -> dict[str, FakeEngine]:
+def _engines(fine_tuned: Checkpoint, base: Checkpoint) -> dict[ModelName, FakeEngine]:
     return {
         "fine-tuned": FakeEngine(fine_tuned, "A disease.", end=True),
         "base": FakeEngine(base, "x"),
@@ -122,7 +123,7 @@ def test_texts_are_logged_when_asked_for(pair: Path) -> None:
 async def test_a_request_is_one_line(
     fine_tuned: Checkpoint, base: Checkpoint, written: Written, log_format: logs.LogFormat
 ) -> None:
-    app = create_app(Settings(), _engines(fine_tuned, base))  # type: ignore[arg-type]
+    app = create_app(Settings(), _engines(fine_tuned, base))
     async with client_of(app) as client:
         before = len(written())
         headers = {"X-Request-ID": "mine"}
@@ -162,7 +163,7 @@ async def test_an_exception_is_a_field_of_its_line(
     fine_tuned: Checkpoint, base: Checkpoint, written: Written, log_format: logs.LogFormat
 ) -> None:
     engines = _engines(fine_tuned, base)
-    async with client_of(create_app(Settings(), engines)) as client:  # type: ignore[arg-type]
+    async with client_of(create_app(Settings(), engines)) as client:
         before = len(written())
         engines["base"].error = RuntimeError("a bug")
         body = {"question": QUESTION, "model": "base", "stream": True}

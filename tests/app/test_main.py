@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.answering import ModelName
 from app.checkpoints import Checkpoint
 from app.main import create_app
 from app.server import Server as AppServer
@@ -53,11 +54,11 @@ def test_bad_settings_are_named(pair: Path) -> None:
 async def test_health_turns_red_when_an_inference_thread_dies(
     fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
-    engines = {
+    engines: dict[ModelName, FakeEngine] = {
         "fine-tuned": FakeEngine(fine_tuned, "A disease.", end=True),
         "base": FakeEngine(base, "The"),
     }
-    app = create_app(Settings(), engines)  # type: ignore[arg-type]
+    app = create_app(Settings(), engines)
     async with client_of(app) as client:
         assert (await client.get("/readyz")).json() == {"status": "ready"}
         body = (await client.post("/answer", json={"question": "?"})).json()

@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from app.answering import ModelName
 from app.checkpoints import Checkpoint
 from app.main import create_app
 from app.settings import Settings
@@ -52,8 +53,11 @@ def test_every_response_has_one(
 async def test_a_failure_that_nobody_expected_has_one(
     fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
-    engines = {"fine-tuned": FakeEngine(fine_tuned, "x"), "base": FakeEngine(base, "x")}
-    async with client_of(create_app(Settings(), engines)) as client:  # type: ignore[arg-type]
+    engines: dict[ModelName, FakeEngine] = {
+        "fine-tuned": FakeEngine(fine_tuned, "x"),
+        "base": FakeEngine(base, "x"),
+    }
+    async with client_of(create_app(Settings(), engines)) as client:
         engines["fine-tuned"].error = RuntimeError("a bug")
         headers = {"X-Request-ID": "mine"}
         response = await client.post("/answer", json={"question": "?"}, headers=headers)

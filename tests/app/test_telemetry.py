@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Message
 
+from app.answering import ModelName
 from app.checkpoints import Checkpoint
 from app.errors import DeadlineExceeded, QueueFull
 from app.loading import load_engines
@@ -35,11 +36,11 @@ def build(fine_tuned: Checkpoint, base: Checkpoint) -> Build:
     """An application over fake engines: the fine-tuned one ends, the base runs in circles."""
 
     def build(settings: Settings | None = None, **engines: FakeEngine) -> FastAPI:
-        pair = {
+        pair: dict[ModelName, FakeEngine] = {
             "fine-tuned": engines.get("fine_tuned", FakeEngine(fine_tuned, "A disease.", end=True)),
             "base": engines.get("base", FakeEngine(base, CIRCLES)),
         }
-        return create_app(settings or Settings(), pair)  # type: ignore[arg-type]
+        return create_app(settings or Settings(), pair)
 
     return build
 

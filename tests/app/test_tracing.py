@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pydantic import ValidationError
 
 from app import settings
+from app.answering import ModelName
 from app.checkpoints import Checkpoint
 from app.errors import DeadlineExceeded
 from app.main import create_app
@@ -65,11 +66,11 @@ def _attributes(span: Span) -> dict[str, Any]:
 async def test_spans_of_a_request_and_its_answers(
     collector: SimpleNamespace, fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
-    engines = {
+    engines: dict[ModelName, FakeEngine] = {
         "fine-tuned": FakeEngine(fine_tuned, f"{MARKER} is a disease.", end=True),
         "base": FakeEngine(base, "The"),
     }
-    app = create_app(Settings(otel_endpoint=collector.url), engines)  # type: ignore[arg-type]
+    app = create_app(Settings(otel_endpoint=collector.url), engines)
     async with client_of(app) as client:
         engines["base"].error = DeadlineExceeded("too slow")
         await client.post("/compare", json={"question": f"What is {MARKER}?"})
@@ -93,8 +94,11 @@ async def test_spans_of_a_request_and_its_answers(
 
 
 async def test_no_endpoint_no_traces(fine_tuned: Checkpoint, base: Checkpoint) -> None:
-    engines = {"fine-tuned": FakeEngine(fine_tuned, "x"), "base": FakeEngine(base, "x")}
-    async with client_of(create_app(Settings(), engines)) as client:  # type: ignore[arg-type]
+    engines: dict[ModelName, FakeEngine] = {
+        "fine-tuned": FakeEngine(fine_tuned, "x"),
+        "base": FakeEngine(base, "x"),
+    }
+    async with client_of(create_app(Settings(), engines)) as client:
         response = await client.post("/answer", json={"question": "?"})
     assert response.status_code == 200
 

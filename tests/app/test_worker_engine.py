@@ -128,16 +128,25 @@ async def test_bits_are_those_of_the_model(engine: WorkerEngine, fine_tuned: Che
     assert await answering == generated(fine_tuned, PROMPTS[0], 12)
 
 
-async def test_a_killed_worker_fails_its_answers(own: WorkerEngine) -> None:
+async def test_a_killed_worker_fails_its_answers(
+    own: WorkerEngine, caplog: pytest.LogCaptureFixture
+) -> None:
     async with aclosing(own.generate([5, 6], Decoding(100))) as tokens:
         await anext(tokens)
+        others = [asyncio.create_task(_ids(own, [5, 6], 100)) for _ in range(5)]
+        await asyncio.sleep(0)
         _processes()[0].kill()
         async with asyncio.timeout(30):
             with pytest.raises(GenerationFailed):
                 async for _ in tokens:
                     pass
+            failed = await asyncio.gather(*others, return_exceptions=True)
+    assert {type(each) for each in failed} == {GenerationFailed}
     assert not own.alive
     assert own.in_flight == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the process of {own.checkpoint.source} has ended"
+    ]
     with pytest.raises(NotReady):
         await _ids(own, [5])
     with pytest.raises(NotReady):

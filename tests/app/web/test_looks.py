@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.errors import GenerationFailed, QueueFull
-from app.main import create_app
+from app.main import Engines, create_app
 from app.settings import Settings
 from tests.app.conftest import serving
 from tests.app.test_access import KEYS
@@ -88,8 +88,8 @@ def test_every_other_state(opened: Open, fake: Fake, phone: bool, dark: bool) ->
 
 @LOOKS
 def test_key_needed(opened: Open, fake: Fake, phone: bool, dark: bool) -> None:
-    engines = {"fine-tuned": fake.fine_tuned, "base": fake.base}
-    app = create_app(Settings(_env_file=None, api_keys=KEYS), engines)  # type: ignore[arg-type]
+    engines: Engines = {"fine-tuned": fake.fine_tuned, "base": fake.base}
+    app = create_app(Settings(_env_file=None, api_keys=KEYS), engines)
     with serving(app) as url:
         page = opened(url, phone=phone, dark=dark)
         expect_state(page, "Key needed")

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from app.answering import ModelName
 from app.checkpoints import Checkpoint
 from app.errors import GenerationFailed
 from app.main import create_app
@@ -87,9 +88,12 @@ def test_a_history_that_is_not_ours_is_left_out(opened: Open, fake: Fake) -> Non
 @pytest.fixture
 def prefixed(fine_tuned: Checkpoint, base: Checkpoint) -> Iterator[str]:
     """A service behind a proxy that takes the prefix off, as the setting `root_path` says."""
-    engines = {"fine-tuned": FakeEngine(fine_tuned, "A disease."), "base": FakeEngine(base, "The")}
+    engines: dict[ModelName, FakeEngine] = {
+        "fine-tuned": FakeEngine(fine_tuned, "A disease."),
+        "base": FakeEngine(base, "The"),
+    }
     settings = Settings(_env_file=None, root_path="/care/medqa")
-    app = create_app(settings, engines)  # type: ignore[arg-type]
+    app = create_app(settings, engines)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
