@@ -44,7 +44,7 @@ screenshots: $(VENV)/.dev ## Take the README's pictures of the page
 	$(VENV)/bin/python -m benchmarks screenshots
 
 soak: $(VENV)/.dev ## Fuzz with thousands of requests, overload for minutes, mixed traffic for 30
-	$(VENV)/bin/python -m pytest tests/app/test_fuzz.py tests/app/test_api.py --hypothesis-profile=soak
+	$(VENV)/bin/python -m pytest tests/app/api/test_fuzz.py tests/app/api/test_answers.py --hypothesis-profile=soak
 	$(VENV)/bin/python -m benchmarks overload
 	$(VENV)/bin/python -m benchmarks soak --minutes 30
 

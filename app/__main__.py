@@ -3,7 +3,7 @@
 import sys
 from contextlib import closing
 
-from app.workers import Workers
+from app.engine.processes import Workers
 
 
 def main() -> int:

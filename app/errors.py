@@ -26,7 +26,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from app.red_flags import Notice
+from app.references.red_flags import Notice
 
 
 class ServiceError(Exception):

@@ -6,13 +6,13 @@ trial, and the other must have the same, as a comparison must compare the models
 
 from collections.abc import Mapping
 
-from app.answering import ModelName
-from app.checkpoints import Source, prompt_format
-from app.places import Limits
+from app.answering.answerer import ModelName
+from app.engine.admission import Limits
+from app.engine.checkpoint import Source, prompt_format
+from app.engine.client import WorkerEngine, ready
+from app.engine.processes import Workers
 from app.settings import Settings
-from app.telemetry import Telemetry
-from app.worker_engine import WorkerEngine, ready
-from app.workers import Workers
+from app.telemetry.metrics import Telemetry
 
 
 async def load_engines(

@@ -13,9 +13,9 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 from transformers.utils import logging as transformers_logging
 
-from app import request_ids
-from app.answering import Attempt
-from app.observing import RequestRecord
+from app.answering.answerer import Attempt
+from app.middleware import request_ids
+from app.telemetry.request_records import RequestRecord
 
 logger = logging.getLogger("app.requests")
 

@@ -11,28 +11,30 @@ from limits import parse as parse_limit
 from limits.aio.storage import Storage
 from starlette.middleware.cors import CORSMiddleware
 
-from app import __version__, error_responses, observing
-from app.access import RequireKey, declare_keys
-from app.answering import Answerer, Deadlines, ModelName
+from app import __version__
+from app.answering.answerer import Answerer, Deadlines, ModelName
+from app.answering.service import RedFlags, RequestLimits, Service
 from app.api import answers, openai, page, references, system
-from app.api_keys import read_keys
-from app.body_limit import BodyLimit
-from app.checkpoints import Source, prompt_format
-from app.engine import Engine
+from app.engine.checkpoint import Source, prompt_format
+from app.engine.interface import Engine
+from app.engine.processes import Workers
 from app.errors import CheckpointError, IndexFailure
-from app.framing import OneFraming
 from app.loading import load_engines
 from app.logs import access_log
-from app.paths import DOCUMENTATION
-from app.rate_limit import RateLimit, close_storage, open_storage
-from app.references import References
-from app.request_ids import RequestIds
-from app.security_headers import SecurityHeaders
-from app.serving import RedFlags, RequestLimits, Service
+from app.middleware import error_responses
+from app.middleware.api_keys import read_keys
+from app.middleware.authentication import RequireKey, declare_keys
+from app.middleware.body_limit import BodyLimit
+from app.middleware.framing import OneFraming
+from app.middleware.rate_limit import RateLimit, close_storage, open_storage
+from app.middleware.request_ids import RequestIds
+from app.middleware.route_policy import DOCUMENTATION
+from app.middleware.security_headers import SecurityHeaders
+from app.references.index import References
 from app.settings import DEMO, GPT2, GPT2_REVISION, REFERENCES, TRAINED, Settings
-from app.telemetry import Telemetry
-from app.tracing import OFF, Tracing
-from app.workers import Workers
+from app.telemetry.metrics import Telemetry
+from app.telemetry.request_records import Observer, Observing, register
+from app.telemetry.tracing import OFF, Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def create_app(
     )
     telemetry = Telemetry(service, settings.max_running)
     tracing = Tracing(settings.otel_endpoint) if settings.otel_endpoint else None
-    observers: list[observing.Observer] = [telemetry.observe, access_log(settings.log_texts)]
+    observers: list[Observer] = [telemetry.observe, access_log(settings.log_texts)]
     if tracing:
         observers.append(tracing.observe)
 
@@ -123,7 +125,7 @@ def _guard(
     app: FastAPI,
     settings: Settings,
     counted_in: Storage,
-    observers: Sequence[observing.Observer],
+    observers: Sequence[Observer],
 ) -> None:
     """Put the app behind what a request must satisfy; the last one added sees it first."""
     app.add_middleware(
@@ -150,7 +152,7 @@ def _guard(
     app.add_middleware(OneFraming)
     app.add_middleware(SecurityHeaders)
     # Outermost: what the others refuse has an id and is counted too.
-    app.add_middleware(observing.Observing, observers=observers)
+    app.add_middleware(Observing, observers=observers)
     app.add_middleware(RequestIds)
 
 
@@ -210,5 +212,5 @@ def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer
     for model, engine in engines.items():
         guard = guards[model]
         guard = engine.checkpoint.no_repeat_ngram_size if guard is None else guard
-        answerers[model] = Answerer(model, engine, found, deadlines, guard, observing.register)
+        answerers[model] = Answerer(model, engine, found, deadlines, guard, register)
     return answerers

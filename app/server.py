@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from app import logs
 from app.connections import ConnectionLimits, bounded_by
+from app.engine.processes import Workers
 from app.main import create_app, sources
 from app.settings import DEMO, Settings
-from app.workers import Workers
 
 logger = logging.getLogger("app")
 

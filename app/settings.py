@@ -15,8 +15,8 @@ from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.api_keys import ApiKey, parse_key, read_keys
-from app.red_flags import regions
+from app.middleware.api_keys import ApiKey, parse_key, read_keys
+from app.references.red_flags import regions
 
 GPT2 = "openai-community/gpt2"
 GPT2_REVISION = "607a30d783dfa663caf39e06633721c8d4cfcd7e"

@@ -14,13 +14,13 @@ from benchmarks import (
     page,
     readme,
     references,
-    results,
     screenshots,
     serving,
     soak,
     start,
     training,
 )
+from benchmarks.harness import results
 
 BENCHMARKS = {
     "engine": engine,

@@ -20,10 +20,10 @@ import httpx
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks import results
-from benchmarks.asking import Reply, ask, request
-from benchmarks.contenders import INSTALL, NAIVE, Way, installed, ways_of
-from benchmarks.servers import kill, random_gpt2
+from benchmarks.harness import results
+from benchmarks.harness.asking import Reply, ask, request
+from benchmarks.harness.contenders import INSTALL, NAIVE, Way, installed, ways_of
+from benchmarks.harness.servers import kill, random_gpt2
 
 FIGURE = Path(__file__).parent / "figures" / "arrivals.png"
 _QUESTION = "What are the symptoms of asthma, and how is it treated in children? ({})"

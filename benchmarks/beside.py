@@ -17,8 +17,8 @@ import httpx
 import numpy as np
 
 from app.settings import DEMO
-from benchmarks.interleaving import interleaved
-from benchmarks.servers import ours
+from benchmarks.harness.interleaving import interleaved
+from benchmarks.harness.servers import ours
 
 _QUESTION = "My mother, {} years old, has asthma. What are the treatments, and is it inherited?"
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig
 
-from app.devices import best_device
-from benchmarks.bandwidth import Reader
-from benchmarks.interleaving import interleaved, timed
+from app.engine.backends.device import best_device
+from benchmarks.harness.bandwidth import Reader
+from benchmarks.harness.interleaving import interleaved, timed
+from benchmarks.harness.results import Row, record, report
+from benchmarks.harness.servers import random_gpt2
 from benchmarks.peers import bare_loop, ctranslate2, generate, openvino, ours
 from benchmarks.peers.contract import Case, Peer, Prompts, Unsupported
-from benchmarks.results import Row, record, report
-from benchmarks.servers import random_gpt2
 
 _PROMPT_TOKENS = 24
 _PAUSE_SECONDS = 0.3  # OpenMP's threads spin a while after their work, on the next one's cores

@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from app.attention import BY_REQUEST
-from app.checkpoints import Source, load
-from app.decoding import Decoding
-from app.devices import best_device, best_dtype
-from app.generation import BatchingEngine
-from app.places import Limits
+from app.engine.admission import Limits
+from app.engine.backends.attention import BY_REQUEST
+from app.engine.backends.device import best_device, best_dtype
+from app.engine.checkpoint import Source, load
+from app.engine.decoding import Decoding
+from app.engine.generation import BatchingEngine
 from app.settings import Settings
-from benchmarks import results
-from benchmarks.servers import random_gpt2
+from benchmarks.harness import results
+from benchmarks.harness.servers import random_gpt2
 
 FIGURE = Path(__file__).parent / "figures" / "growth.png"
 _PROMPTS = (32, 64, 128, 256, 512, 960)

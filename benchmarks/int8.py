@@ -14,17 +14,17 @@ from pathlib import Path
 
 import torch
 
-from app.answering import Answerer, Deadlines, ModelName, finished
-from app.checkpoints import Checkpoint, Source, load, prompt_format
-from app.decoding import Decoding
-from app.devices import best_dtype
+from app.answering.answerer import Answerer, Deadlines, ModelName, finished
+from app.answering.prompt_format import PromptFormat
+from app.engine.admission import Limits
+from app.engine.backends.device import best_dtype
+from app.engine.checkpoint import Checkpoint, Source, load, prompt_format
+from app.engine.decoding import Decoding
+from app.engine.generation import BatchingEngine
 from app.errors import PromptTooLong
-from app.generation import BatchingEngine
-from app.places import Limits
-from app.prompting import PromptFormat
 from app.settings import DEMO, Settings
-from benchmarks.results import Row, record, report
-from training.examples import Pair, read_pairs
+from benchmarks.harness.results import Row, record, report
+from training.data.examples import Pair, read_pairs
 
 _CPU = torch.device("cpu")
 _FORMATS = ("float32", "bfloat16", "int8")

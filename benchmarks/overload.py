@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.settings import DEMO, Settings
-from benchmarks.servers import memory_bytes, ours
+from benchmarks.harness.servers import memory_bytes, ours
 
 _QUESTION = "What are the symptoms of disease number {}?"
 _MAX_LATENCY_RATIO = 2.0

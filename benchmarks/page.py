@@ -13,8 +13,8 @@ import numpy as np
 from playwright.sync_api import Browser, Page
 
 from app.settings import DEMO
-from benchmarks.chromium import chromium
-from benchmarks.servers import pair
+from benchmarks.harness.chromium import chromium
+from benchmarks.harness.servers import pair
 
 _MAX_FIRST_PAINT_MS = 200.0
 _MAX_LAG_MS = 100.0  # what people take for immediate: Nielsen, Usability Engineering (1993)

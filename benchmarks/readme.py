@@ -8,8 +8,8 @@ import argparse
 import re
 from pathlib import Path
 
-from benchmarks.demo_results import demo_results
-from benchmarks.results import KEPT, ROOT, Record
+from benchmarks.harness.demo_results import demo_results
+from benchmarks.harness.results import KEPT, ROOT, Record
 
 _BLOCK = re.compile(r"(<!-- benchmarks: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

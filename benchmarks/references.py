@@ -16,12 +16,19 @@ import bm25s
 import numpy as np
 import psutil
 
-from app.question_analysis import Stress
-from app.references import References, Weights
-from app.support import SUPPORTED, support
-from benchmarks.results import Row, record, report
-from training.examples import read_pairs
-from training.judged import DEPTH, Floats, JudgedQuestion, measures, read_judged, summary
+from app.references.index import References, Weights
+from app.references.query_analysis import Stress
+from app.references.support import SUPPORTED, support
+from benchmarks.harness.results import Row, record, report
+from training.data.examples import read_pairs
+from training.references.ranking_metrics import (
+    DEPTH,
+    Floats,
+    JudgedQuestion,
+    measures,
+    read_judged,
+    summary,
+)
 
 _COLUMNS = {
     "score of the first, of 3": "{avg_score:.2f}",
@@ -36,7 +43,11 @@ _ROUNDS = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's options."""
     parser.add_argument("--index", type=Path, default=Path("models/references"))
-    parser.add_argument("--questions", type=Path, help="judged questions, as in training.judged")
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        help="judged questions, as `training evaluate-references` has",
+    )
     parser.add_argument("--data", type=Path, help="what `prepare` wrote, to judge support")
     parser.add_argument("--split", default="test_seen")
     parser.add_argument("--out", type=Path, help="JSON file for the figures of support")

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from playwright.sync_api import Browser, Page
 
 from app.settings import DEMO
-from benchmarks.chromium import chromium, install
-from benchmarks.servers import pair
+from benchmarks.harness.chromium import chromium, install
+from benchmarks.harness.servers import pair
 
 _OUT = Path(__file__).parent / "screenshots"
 _FONTS = {"Roboto": "fonts-roboto-unhinted", "Charis SIL": "fonts-sil-charis"}

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmarks import results
-from benchmarks.interleaving import interleaved
-from benchmarks.servers import naive, ours, random_gpt2
+from benchmarks.harness import results
+from benchmarks.harness.interleaving import interleaved
+from benchmarks.harness.servers import naive, ours, random_gpt2
 
 _NAIVE = "naive FastAPI, fp32"
 _GENERATE = "generate() in process, fp32"

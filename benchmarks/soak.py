@@ -15,11 +15,21 @@ from typing import NamedTuple
 import httpx
 
 from app.settings import DEMO
-from benchmarks import results
-from benchmarks.asking import ask, request
-from benchmarks.servers import Served, family, memory_bytes, pair
-from benchmarks.soak_report import FIGURE, Ended, Rest, Sample, Soaked, broken, figure, show, table
-from benchmarks.traffic import Sent, Traffic
+from benchmarks.harness import results
+from benchmarks.harness.asking import ask, request
+from benchmarks.harness.servers import Served, family, memory_bytes, pair
+from benchmarks.harness.soak_report import (
+    FIGURE,
+    Ended,
+    Rest,
+    Sample,
+    Soaked,
+    broken,
+    figure,
+    show,
+    table,
+)
+from benchmarks.harness.traffic import Sent, Traffic
 
 _LONGEST_SECONDS = 120.0
 _SETTLE_SECONDS = 30.0

@@ -18,11 +18,18 @@ from pathlib import Path
 import httpx
 import torch
 
-from app.devices import best_device
+from app.engine.backends.device import best_device
 from app.settings import DEMO, Settings
-from benchmarks.interleaving import interleaved
-from benchmarks.results import Row, record, report, with_ratios
-from benchmarks.servers import Served, memory_bytes, memory_of_each, naive, pair, random_gpt2
+from benchmarks.harness.interleaving import interleaved
+from benchmarks.harness.results import Row, record, report, with_ratios
+from benchmarks.harness.servers import (
+    Served,
+    memory_bytes,
+    memory_of_each,
+    naive,
+    pair,
+    random_gpt2,
+)
 
 _DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 _QUESTION = "What are the symptoms of disease number {}?"

@@ -28,12 +28,12 @@ from transformers import (
 from transformers.utils import logging
 
 from training import recipe as recipes
-from training.arguments import bfloat16_is_fast, training_arguments
-from training.examples import IGNORED
+from training.data.examples import IGNORED
 from training.finetune import CHECKPOINTING
-from training.length_groups import LengthGroupedTrainer, LengthGroups
-from training.muon import optimizers
 from training.recipe import Finetuning
+from training.trainer.length_groups import LengthGroupedTrainer, LengthGroups
+from training.trainer.muon import optimizers
+from training.trainer.trainer_arguments import bfloat16_is_fast, training_arguments
 
 _TOKENIZER = Path(__file__).parents[1] / "models" / "demo" / "fine-tuned"
 _MEDIAN_TOKENS, _SPREAD = 160, 0.9  # of a log-normal: roughly MedQuAD's pairs

@@ -8,9 +8,9 @@ import torch
 from hypothesis import settings
 from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 
-from training.base_model import load_base
-from training.corpus import train_tokenizer
-from training.saving import save_model
+from training.trainer.base_model import load_base
+from training.trainer.corpus import train_tokenizer
+from training.trainer.saving import save_model
 
 CONTEXT_TOKENS = 128
 

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from accelerate.commands.launch import launch_command_parser
 
-from app.api_keys import parse_key
+from app.middleware.api_keys import parse_key
 from app.settings import Settings
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.__main__ import main as run_benchmark
-from benchmarks.chromium import chromium
+from benchmarks.harness.chromium import chromium
 from tests.app.conftest import Server
 from training import evaluate, evaluate_references, explore, finetune, index, prepare
 from training.__main__ import main

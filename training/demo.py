@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from training import recipe as recipes
-from training.card import base_card
-from training.checkpoints import checkpoints_of, has_checkpoint
 from training.errors import DataError
 from training.evaluate import evaluate
+from training.files import write_whole
 from training.finetune import finetune
-from training.pretrain import pretrain
-from training.publishing import publish, training_record
-from training.whole_files import write_whole
+from training.report.model_card import base_card
+from training.report.publish import publish, training_record
+from training.trainer.checkpoints import checkpoints_of, has_checkpoint
+from training.trainer.pretrain import pretrain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

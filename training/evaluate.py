@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import DataError
-from training.figures import figures
-from training.loaded import Loaded, load, load_fine_tuned, shares_vocabulary
-from training.provenance import base_name, provenance
-from training.publishing import publish, training_record
-from training.questions import (
+from training.evaluation.figures import figures
+from training.evaluation.loaded_model import Loaded, load, load_fine_tuned, shares_vocabulary
+from training.evaluation.questions import (
     SPLITS,
     Questions,
     drawn,
@@ -30,9 +28,11 @@ from training.questions import (
     read_table,
     training_rows,
 )
-from training.samples import chosen, sample
-from training.systems import Baselines, Sheet, generated, predicted
-from training.whole_files import make_directory
+from training.evaluation.samples import chosen, sample
+from training.evaluation.systems import Baselines, Sheet, generated, predicted
+from training.files import make_directory
+from training.provenance import base_name, provenance
+from training.report.publish import publish, training_record
 
 MAX_NEW_TOKENS = 512
 BASE_ANSWERS = 100

@@ -20,10 +20,10 @@ import httpx
 import numpy as np
 
 from training.errors import TrainingError
-from training.judged import DEPTH, measures, read_judged, summary
-from training.questions import drawn, questions, read_table
-from training.references_report import references_report
-from training.whole_files import make_directory, write_whole
+from training.evaluation.questions import drawn, questions, read_table
+from training.files import make_directory, write_whole
+from training.references.ranking_metrics import DEPTH, measures, read_judged, summary
+from training.references.report import references_report
 
 _CLIENTS = 2
 _LATENCY_QUESTIONS = 1_000

@@ -17,13 +17,13 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 
-from training.data_sections import data_sections
+from training.data.medquad import SEED_COLUMNS
 from training.errors import DataError
-from training.medquad import SEED_COLUMNS
-from training.page import Section, page
-from training.seed_sections import seed_sections
-from training.seed_treatment import PAIR, seed_rows
-from training.whole_files import write_whole
+from training.exploration.data_sections import data_sections
+from training.exploration.notebook_replay import PAIR, seed_rows
+from training.exploration.notebook_sections import seed_sections
+from training.files import write_whole
+from training.report.page import Section, page
 
 NEEDED = {
     "seed.csv": SEED_COLUMNS,

@@ -26,24 +26,24 @@ from transformers import (
 )
 from transformers.integrations.integration_utils import TensorBoardCallback
 
-from training import processes
 from training import recipe as recipes
-from training.arguments import training_arguments
-from training.base_model import load_base
-from training.card import fine_tuned_card
-from training.checkpoints import checkpoints_of, last_checkpoint
-from training.curves import CURVES, curves_png
-from training.examples import IGNORED, examples, read_pairs
-from training.finite import FiniteTrainer
-from training.interruption import Interruption
-from training.length_groups import LengthGroupedTrainer
-from training.lora import add_lora, merged
-from training.muon import optimizers
+from training.data.examples import IGNORED, examples, read_pairs
 from training.prompt import marker_ids
 from training.provenance import base_name, provenance
 from training.recipe import Recipe
-from training.saving import check_replaceable, save_model
-from training.sharding import check_shardable, whole_model
+from training.report.learning_curves import CURVES, curves_png
+from training.report.model_card import fine_tuned_card
+from training.trainer import distributed
+from training.trainer.base_model import load_base
+from training.trainer.checkpoints import checkpoints_of, last_checkpoint
+from training.trainer.interruption import Interruption
+from training.trainer.length_groups import LengthGroupedTrainer
+from training.trainer.lora import add_lora, merged
+from training.trainer.muon import optimizers
+from training.trainer.saving import check_replaceable, save_model
+from training.trainer.sharding import check_shardable, whole_model
+from training.trainer.trainer_arguments import training_arguments
+from training.trainer.trainers import FiniteTrainer
 
 _FLAGS = {
     "epochs": float,
@@ -114,7 +114,7 @@ def finetune(
     """
     plan = recipe.finetuning
     check_replaceable(out)
-    place = processes.join()
+    place = distributed.join()
     torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     set_seed(recipe.seed)
     model, tokenizer = load_base(base, base_revision, plan.dropout)

@@ -29,11 +29,11 @@ import pandas as pd
 import Stemmer
 from bm25s.utils.corpus import JsonlCorpus
 
-from training.download import COMMIT, URL, download
+from training.data.download import COMMIT, URL, download
+from training.data.medquad import ALL_COLLECTIONS, ANSWERED_COLLECTIONS, read_table
 from training.errors import DataError
-from training.medquad import ALL_COLLECTIONS, ANSWERED_COLLECTIONS, read_table
 from training.prepare import DIGEST
-from training.reference_names import WORD, names_of_documents, normalise
+from training.references.topic_names import WORD, names_of_documents, normalise
 
 KEY = ["Collection", "File", "QuestionId"]
 _FORMAT = 1

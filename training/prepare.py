@@ -17,7 +17,7 @@ The columns of medquad.csv, all text, "" for what is missing; rows in the seed's
     QuestionClean, AnswerClean            what to learn from
     Flags, Keep                           why not to, or `hpo`; "1" to keep, "0" to drop
     Generic                               "1" for an answer that stands under many foci
-    GroupId, Split                        the topic group; where the row goes (`training.splits`)
+    GroupId, Split                        the topic group; where the row goes (`data.splits`)
     SeedRow                               "train" or "valid" for the 400 and 100 of the seed's
 """
 
@@ -31,10 +31,10 @@ from typing import Any
 
 import pandas as pd
 
-from training import cleaning, splits
-from training.download import COMMIT, URL, download
+from training.data import cleaning, splits
+from training.data.download import COMMIT, URL, download
+from training.data.medquad import SEED_COLUMNS, read_table
 from training.errors import DataError
-from training.medquad import SEED_COLUMNS, read_table
 from training.prompt import render
 
 DIGEST = "c55c01f913a3120a7b1f3d3c1ab91cd1b690a0b560ed6fabc9fe81c0e3558bed"

@@ -8,15 +8,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering import Answer, ModelName
+from app.answering.answerer import Answer, ModelName
+from app.answering.comparison import Comparison, Finished, Piece, Side, compare
+from app.answering.service import RequestLimits
 from app.api.dependencies import ServiceDependency
-from app.api.events import Event, gather, only, stream, wants_stream
+from app.api.reference_schemas import NoticeBody, ReferencesBody
 from app.api.references import Search, searching
-from app.comparing import Comparison, Finished, Piece, Side, compare
-from app.decoding import Decoding
-from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
-from app.red_flags import Notice
-from app.schemas import (
+from app.api.schemas import (
     AnswerRequest,
     AnswerResponse,
     CompareRequest,
@@ -31,8 +29,10 @@ from app.schemas import (
     TokenBody,
     Usage,
 )
-from app.schemas_around import NoticeBody, ReferencesBody
-from app.serving import RequestLimits
+from app.api.streaming import Event, gather, only, stream, wants_stream
+from app.engine.decoding import Decoding
+from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
+from app.references.red_flags import Notice
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.serving import Service
+from app.answering.service import Service
 
 
 async def _service(request: Request) -> Service:

@@ -13,12 +13,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from app.answering import Answer, Answerer, ModelName, finished
+from app.answering.answerer import Answer, Answerer, ModelName, finished
+from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
-from app.api.events import Event, only, stream, while_connected
-from app.decoding import Decoding
-from app.errors import InvalidField, UnknownModel
-from app.openai_replies import (
+from app.api.openai_replies import (
     ChatChoice,
     ChatChunk,
     ChatChunkChoice,
@@ -33,9 +31,11 @@ from app.openai_replies import (
     ServedModels,
     Usage,
 )
-from app.openai_requests import ChatRequest, CompletionRequest, DecodingFields
-from app.red_flags import spoken
-from app.serving import RequestLimits, Service
+from app.api.openai_requests import ChatRequest, CompletionRequest, DecodingFields
+from app.api.streaming import Event, only, stream, while_connected
+from app.engine.decoding import Decoding
+from app.errors import InvalidField, UnknownModel
+from app.references.red_flags import spoken
 
 _COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say
 _FINISH: Mapping[str, FinishReason] = {

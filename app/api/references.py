@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from app.answering.service import Service
 from app.api.dependencies import ServiceDependency
+from app.api.reference_schemas import NoticeBody, ReferenceBody, SearchResponse
+from app.api.schemas import Problem, Text
 from app.errors import PROBLEM_MEDIA_TYPE, NoReferences, QueueFull
-from app.references import Reference
-from app.schemas import Problem, Text
-from app.schemas_around import NoticeBody, ReferenceBody, SearchResponse
-from app.serving import Service
+from app.references.index import Reference
 
 HINT = "`python -m training index --out models/references` makes an index of published answers."
 

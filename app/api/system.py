@@ -9,13 +9,13 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import choose_encoder
 
 from app import __version__
-from app.answering import Answerer
+from app.answering.answerer import Answerer
 from app.api.dependencies import ServiceDependency
+from app.api.reference_schemas import ReferencesInfo
 from app.api.references import HINT
+from app.api.schemas import Info, ModelInfo, Problem, Status
 from app.errors import PROBLEM_MEDIA_TYPE
-from app.references import References
-from app.schemas import Info, ModelInfo, Problem, Status
-from app.schemas_around import ReferencesInfo
+from app.references.index import References
 
 router = APIRouter(tags=["system"])
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from app.packing import can_pack, pack
+from app.engine.backends.packing import can_pack, pack
 from benchmarks.peers.contract import Case, Prompts
 from benchmarks.peers.plain_gpt2 import next_tokens
 

@@ -7,12 +7,12 @@ from typing import get_args
 
 import torch
 
-from app.checkpoints import Source, load
-from app.decoding import Decoding
-from app.devices import best_dtype
+from app.engine.admission import Limits
+from app.engine.backends.device import best_dtype
+from app.engine.checkpoint import Source, load
+from app.engine.decoding import Decoding
+from app.engine.generation import BatchingEngine
 from app.errors import CheckpointError
-from app.generation import BatchingEngine
-from app.places import Limits
 from app.settings import Settings
 from benchmarks.peers.contract import Case, Prompts
 

@@ -24,15 +24,15 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from transformers import GenerationConfig
 
-from app.answering import Answerer, Deadlines, ModelName
-from app.checkpoints import Checkpoint, Source, load, prompt_format
-from app.decoding import Decoding
-from app.engine import Token
+from app.answering.answerer import Answerer, Deadlines, ModelName
+from app.answering.prompt_format import PromptFormat
+from app.engine.admission import Limits
+from app.engine.checkpoint import Checkpoint, Source, load, prompt_format
+from app.engine.decoding import Decoding
+from app.engine.generation import BatchingEngine
+from app.engine.interface import Token
 from app.errors import QueueFull
-from app.generation import BatchingEngine
 from app.main import create_app
-from app.places import Limits
-from app.prompting import PromptFormat
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -182,7 +182,9 @@ def free_port() -> int:
 
 
 _RUN = "import runpy; runpy.run_module({!r}, run_name='__main__')"
-_IN_WORKERS = "import app.workers, sys; app.workers.COMMAND = (sys.executable, '-c', {!r})"
+_IN_WORKERS = (
+    "import app.engine.processes, sys; app.engine.processes.COMMAND = (sys.executable, '-c', {!r})"
+)
 
 
 class Server:
@@ -202,7 +204,7 @@ class Server:
         self._log = log or tempfile.mkstemp(suffix=".log")[1]
         output = os.open(self._log, os.O_WRONLY)
         if in_workers:
-            worker = f"{in_workers}\n{_RUN.format('app.worker')}"
+            worker = f"{in_workers}\n{_RUN.format('app.engine.worker')}"
             prelude = f"{_IN_WORKERS.format(worker)}\n{prelude}"
         clean = {name: value for name, value in os.environ.items() if "MEDQA" not in name}
         self.process = subprocess.Popen(

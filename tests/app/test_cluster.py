@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     pytest.importorskip("ray.serve", reason="needs the extra ray (make cluster-test)")
 
 from app import cluster
-from app.checkpoints import Checkpoint
+from app.engine.checkpoint import Checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.answering import ModelName
-from app.checkpoints import Checkpoint
+from app.answering.answerer import ModelName
+from app.engine.checkpoint import Checkpoint
 from app.main import create_app
 from app.server import Server as AppServer
 from app.settings import Settings

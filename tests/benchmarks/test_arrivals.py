@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import arrivals, contenders
+from benchmarks import arrivals
 from benchmarks.arrivals import Answer
+from benchmarks.harness import contenders
 
 
 def _arguments(*given: str) -> argparse.Namespace:

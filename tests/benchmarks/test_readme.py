@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import readme
-from benchmarks.results import record
+from benchmarks.harness.results import record
 from tests.test_readme import README
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import results, soak
-from benchmarks.servers import pair as serving
-from benchmarks.soak_report import Ended, Rest, Sample, Soaked, broken, figure, show, table
+from benchmarks import soak
+from benchmarks.harness import results
+from benchmarks.harness.servers import pair as serving
+from benchmarks.harness.soak_report import Ended, Rest, Sample, Soaked, broken, figure, show, table
 
 
 def test_soaks_a_server_and_finds_nothing_amiss(

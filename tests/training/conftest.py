@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from training.medquad import read_table
-from training.questions import NEEDED
+from training.data.medquad import read_table
+from training.evaluation.questions import NEEDED
 
 PAIRS = {
     "What is asthma?": "Asthma is a disease of the airways in the lungs.",

@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
-from app.checkpoints import Source, load, prompt_format
-from app.devices import best_device
+from app.engine.backends.device import best_device
+from app.engine.checkpoint import Source, load, prompt_format
 from tests.conftest import SENTENCES
 from training.__main__ import main
 

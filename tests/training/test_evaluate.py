@@ -12,11 +12,11 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from tests.conftest import CONTEXT_TOKENS, edit_json
 from tests.training.conftest import PAIRS, write_table
 from training.__main__ import main
-from training.corpus import train_tokenizer
 from training.errors import DataError
 from training.evaluate import Extent, evaluate
-from training.saving import save_model
-from training.systems import SYSTEMS
+from training.evaluation.systems import SYSTEMS
+from training.trainer.corpus import train_tokenizer
+from training.trainer.saving import save_model
 
 WRITTEN = {"metrics.json", "samples.jsonl", "report.html", "README.md"}
 TEST = {

@@ -13,14 +13,16 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from training import cleaning, plots, seed_treatment
 from training.__main__ import main
-from training.census import WHY
+from training.data import cleaning
+from training.data.medquad import SEED_COLUMNS
+from training.data.splits import top_foci
 from training.errors import DataError
+from training.exploration import notebook_replay
+from training.exploration.counts import WHY
 from training.explore import NEEDED, add_arguments, explore
-from training.medquad import SEED_COLUMNS
 from training.prepare import prepare
-from training.splits import top_foci
+from training.report import plots
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert('x')</script> $x_1$ & Co"
@@ -126,7 +128,7 @@ def test_the_seeds_treatment_and_what_is_wrong_with_it(made_up: Path, tmp_path: 
 
 @pytest.mark.parametrize("columns", [["Focus", "Question", "Answer"], ["Question"], ["Answer"]])
 def test_the_expected_leak_is_the_mean_over_all_samples(made_up: Path, columns: list[str]) -> None:
-    rows = seed_treatment.replay(read(made_up / "seed.csv")).rows
+    rows = notebook_replay.replay(read(made_up / "seed.csv")).rows
     foci = [rows[rows["Focus"] == focus] for focus in ("Asthma", "Gout", HOSTILE)]
     samples = [itertools.combinations(range(len(one)), min(4, len(one))) for one in foci]
     leaks = []
@@ -137,7 +139,7 @@ def test_the_expected_leak_is_the_mean_over_all_samples(made_up: Path, columns: 
             sum(key in keys for key in one[columns].itertuples(index=False, name=None)) / len(one)
             for one in foci
         ]
-    expected = seed_treatment.expected_leak(rows, columns, ["Asthma", "Gout", HOSTILE])
+    expected = notebook_replay.expected_leak(rows, columns, ["Asthma", "Gout", HOSTILE])
     assert expected == pytest.approx(sum(leaks) / len(leaks))
     assert 0 < expected < 1
 

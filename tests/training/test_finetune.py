@@ -16,13 +16,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq
 
 from tests.training.conftest import write_table
 from training.__main__ import main
-from training.base_model import load_base
-from training.checkpoints import checkpoints_of, has_checkpoint
+from training.data.examples import IGNORED
 from training.errors import DataError, TrainingError
-from training.examples import IGNORED
 from training.finetune import finetune
 from training.prompt import END, PAD, encode, encode_prompt
 from training.recipe import Recipe
+from training.trainer.base_model import load_base
+from training.trainer.checkpoints import checkpoints_of, has_checkpoint
 
 ROOT = Path(__file__).parents[2]
 QUESTION = "What is asthma?"

@@ -9,10 +9,10 @@ import pytest
 
 from tests.training.conftest import DOCUMENTS, document, write_archive
 from training.__main__ import main
+from training.data.medquad import ALL_COLLECTIONS, read_table
 from training.errors import DataError
 from training.index import KEY, index
-from training.medquad import ALL_COLLECTIONS, read_table
-from training.reference_names import names_of_documents
+from training.references.topic_names import names_of_documents
 
 _MADE_UP = {name: text for name, text in DOCUMENTS.items() if not name.startswith("QTestSet")}
 

@@ -17,8 +17,8 @@ import pytest
 
 from tests.training.conftest import LOWER_CASE, document, write_archive
 from training import prepare as module
+from training.data.medquad import read_table
 from training.errors import DataError
-from training.medquad import read_table
 from training.prepare import prepare
 
 ROOT = Path(__file__).parents[2]

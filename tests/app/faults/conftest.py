@@ -20,8 +20,8 @@ PLACES = 6  # of each model: four answers being made, two in wait
 
 # On SIGUSR1 the next forward pass of a model's process fails as one does that finds no memory.
 _NO_MEMORY_ON_SIGNAL = """
-import signal, app.generation
-start, wanted = app.generation.BatchingEngine.start, []
+import signal, app.engine.generation
+start, wanted = app.engine.generation.BatchingEngine.start, []
 signal.signal(signal.SIGUSR1, lambda *_: wanted.append(1))
 def short_of_memory(engine):
     forward = engine.checkpoint.model.forward
@@ -32,7 +32,7 @@ def short_of_memory(engine):
         return forward(*arguments, **named)
     engine.checkpoint.model.forward = failing
     start(engine)
-app.generation.BatchingEngine.start = short_of_memory
+app.engine.generation.BatchingEngine.start = short_of_memory
 """
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 
 from tests.app.conftest import Server
+from tests.app.engine.test_checkpoint import Hub, hub
 from tests.app.faults.conftest import answer, pair_settings, settled, started, under_load
-from tests.app.test_checkpoints import Hub, hub
 
 __all__ = ["hub"]
 

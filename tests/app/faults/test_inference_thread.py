@@ -11,8 +11,8 @@ from tests.app.faults.conftest import pair_settings, started, under_load
 from tests.app.faults.wire import QUESTION
 
 _BREAKS_ON_SIGNAL = """
-import signal, threading, app.generation
-start, broken = app.generation.BatchingEngine.start, threading.Event()
+import signal, threading, app.engine.generation
+start, broken = app.engine.generation.BatchingEngine.start, threading.Event()
 signal.signal(signal.SIGUSR1, lambda *_: broken.set())
 def breaking(engine):
     forward = engine.checkpoint.model.forward
@@ -22,7 +22,7 @@ def breaking(engine):
         return forward(*arguments, **named)
     engine.checkpoint.model.forward = failing
     start(engine)
-app.generation.BatchingEngine.start = breaking
+app.engine.generation.BatchingEngine.start = breaking
 """
 
 

@@ -13,8 +13,8 @@ from tests.app.faults.wire import asking, connected, everything
 
 # So slow that no answer is over before the signal comes.
 _SLOW = """
-import time, app.generation
-start = app.generation.BatchingEngine.start
+import time, app.engine.generation
+start = app.engine.generation.BatchingEngine.start
 def slowly(engine):
     forward = engine.checkpoint.model.forward
     def late(*arguments, **named):
@@ -22,7 +22,7 @@ def slowly(engine):
         return forward(*arguments, **named)
     engine.checkpoint.model.forward = late
     start(engine)
-app.generation.BatchingEngine.start = slowly
+app.engine.generation.BatchingEngine.start = slowly
 """
 
 

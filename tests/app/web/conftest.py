@@ -10,11 +10,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
-from app.checkpoints import Checkpoint
+from app.answering.service import Service
+from app.engine.checkpoint import Checkpoint
 from app.main import create_app
-from app.serving import Service
 from app.settings import Settings
-from benchmarks.chromium import chromium
+from benchmarks.harness.chromium import chromium
 from tests.app.conftest import FakeEngine, Server, serving
 
 PHONE = {"width": 360, "height": 740}

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from app.errors import GenerationFailed, QueueFull
 from app.main import create_app
 from app.settings import Settings
+from tests.app.api.test_notices import EMERGENCY
 from tests.app.conftest import serving
-from tests.app.test_notices import EMERGENCY
 from tests.app.web.conftest import (
     ASKED,
     Fake,

@@ -8,7 +8,7 @@ import time
 import httpx
 from playwright.sync_api import expect
 
-from app.schemas import DISCLAIMER
+from app.api.schemas import DISCLAIMER
 from tests.app.conftest import Server
 from tests.app.web.conftest import ASKED, Fake, Open, ask, expect_finished, expect_state, side
 

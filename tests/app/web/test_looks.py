@@ -7,7 +7,7 @@ from app.errors import GenerationFailed, QueueFull
 from app.main import Engines, create_app
 from app.settings import Settings
 from tests.app.conftest import serving
-from tests.app.test_access import KEYS
+from tests.app.middleware.test_authentication import KEYS
 from tests.app.web.conftest import (
     Fake,
     Open,

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from app.answering import ModelName
-from app.checkpoints import Checkpoint
+from app.answering.answerer import ModelName
+from app.engine.checkpoint import Checkpoint
 from app.errors import GenerationFailed
 from app.main import create_app
 from app.settings import Settings

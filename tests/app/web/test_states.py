@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from app.errors import GenerationFailed, QueueFull
 from tests.app.conftest import Server
-from tests.app.test_access import KEY, KEYS
+from tests.app.middleware.test_authentication import KEY, KEYS
 from tests.app.web.conftest import Fake, Open, ask, expect_finished, expect_state, side
 
 KEYED = {"MEDQA_API_KEYS": KEYS}

@@ -1,0 +1,219 @@
+"""A question or a raw prompt in, an answer out: its text as it is made, its end, what it took.
+
+Knows nothing about HTTP. The same code runs both models, so both stop at the same text.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from app.answering.detokenizer import AnswerText
+from app.answering.prompt_format import PromptFormat, plain_ids
+from app.engine.decoding import Decoding
+from app.engine.interface import Engine, Token
+from app.errors import DeadlineExceeded, ServiceError
+
+ModelName = Literal["fine-tuned", "base"]
+FinishReason = Literal["end", "length", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer; "end" is the model's own end or a stop text. Times are seconds.
+
+    "notice": nothing was generated, because a notice is given instead. `dtype` is the number format
+    of the model that made it.
+    """
+
+    model: ModelName
+    dtype: str
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    decoding: Decoding
+    queue_seconds: float
+    first_token_seconds: float
+    total_seconds: float
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of an answer from its first moment to whatever end: for those who observe.
+
+    Times are seconds since the question arrived; `asked_at` is that moment in Unix time. `answer`
+    is set once it is finished, `error` if it failed, neither if it was cancelled. `in_flight` is
+    how many requests the engine had when the first token came.
+    """
+
+    model: ModelName
+    question: str
+    asked_at: float = field(default_factory=time.time)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    in_flight: int = 0
+    queue_seconds: float = 0.0
+    first_token_seconds: float | None = None
+    answer: Answer | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Longest times from a question to the first token and to the end of its answer."""
+
+    queue_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """One of the two models, ready for questions; `observe` is handed each attempt as it begins.
+
+    Its generators yield the text in pieces, then the finished `Answer`. Closing one cancels the
+    answer. They raise DeadlineExceeded when it was not begun or not finished in time, and whatever
+    ServiceError the engine raises; QueueFull comes at once where no place is free.
+    """
+
+    model: ModelName
+    engine: Engine
+    prompt_format: PromptFormat
+    deadlines: Deadlines
+    no_repeat_ngram_size: int = 0
+    """Where a request does not say; see `Decoding`."""
+    observe: Callable[[Attempt], None] = lambda _: None
+
+    def stream(
+        self, question: str, decoding: Decoding, stops: Sequence[str] = ()
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield the answer to a question, up to its end or the first of the texts in `stops`."""
+        attempt = self._begin(question)
+        prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
+        stops = [self.prompt_format.stop, *stops]
+        return self._observed(attempt, prompt_ids, decoding, stops)
+
+    def complete(
+        self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield what follows a raw prompt, which is plain text without any format around it.
+
+        Only the model's own end token and `stops` end it: `<end>` as text is text here.
+        """
+        attempt = self._begin(prompt)
+        prompt_ids = plain_ids(prompt, self.engine.checkpoint.tokenizer)
+        return self._observed(attempt, prompt_ids, decoding, stops)
+
+    def _begin(self, text: str) -> Attempt:
+        """Return the attempt at an answer, or refuse it before anything is prepared."""
+        attempt = Attempt(self.model, text)
+        self.observe(attempt)
+        try:
+            self.engine.require_place()
+        except ServiceError as error:
+            attempt.error = error
+            raise
+        return attempt
+
+    async def _observed(
+        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+    ) -> AsyncGenerator[str | Answer]:
+        decoding = self._resolved(decoding)
+        try:
+            async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Answer):
+                        attempt.answer = piece
+                    yield piece
+        except Exception as error:
+            attempt.error = error
+            raise
+
+    async def _continue(
+        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+    ) -> AsyncGenerator[str | Answer]:
+        attempt.prompt_tokens = len(prompt_ids)
+        text = AnswerText(self.engine.checkpoint.tokenizer, stops)
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        last_moment = started + self.deadlines.total_seconds
+        deadline = min(last_moment, started + self.deadlines.queue_seconds)
+        pieces: list[str] = []
+        ended = False
+        async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
+            while token := await _next_token(tokens, deadline):
+                deadline = last_moment
+                attempt.completion_tokens += 1
+                if attempt.first_token_seconds is None:
+                    attempt.first_token_seconds = clock() - started
+                    attempt.queue_seconds = token.queue_seconds
+                    attempt.in_flight = self.engine.in_flight
+                piece = text.push(token.id)
+                ended = token.ended or text.stopped
+                if ended or token.last:
+                    piece += text.finish()
+                if piece:
+                    pieces.append(piece)
+                    yield piece
+                if ended:
+                    break
+        yield Answer(
+            model=self.model,
+            dtype=self.engine.checkpoint.dtype,
+            text="".join(pieces),
+            finish_reason="end" if ended else "length",
+            prompt_tokens=attempt.prompt_tokens,
+            completion_tokens=attempt.completion_tokens,
+            decoding=decoding,
+            queue_seconds=attempt.queue_seconds,
+            first_token_seconds=attempt.first_token_seconds or 0.0,
+            total_seconds=clock() - started,
+        )
+
+    async def answer(self, question: str, decoding: Decoding) -> Answer:
+        """Return the whole answer; raises what `stream` raises."""
+        return await finished(self.stream(question, decoding))
+
+    def withhold(self, decoding: Decoding) -> Answer:
+        """Return the answer that was not made, because a notice is given instead."""
+        decoding = self._resolved(decoding)
+        dtype = self.engine.checkpoint.dtype
+        return Answer(self.model, dtype, "", "notice", 0, 0, decoding, 0.0, 0.0, 0.0)
+
+    def _resolved(self, decoding: Decoding) -> Decoding:
+        if decoding.no_repeat_ngram_size is not None:
+            return decoding
+        return replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
+
+    async def bits_per_byte(self, question: str, reference: str) -> float:
+        """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
+
+        Comparable between models whose vocabularies differ, as perplexity is not.
+        """
+        tokenizer = self.engine.checkpoint.tokenizer
+        reference_ids = plain_ids(reference, tokenizer)
+        prompt_ids = self.prompt_format.encode(question, tokenizer)
+        bits = await self.engine.bits(prompt_ids, reference_ids)
+        return bits / len(reference.encode())
+
+
+async def finished(pieces: AsyncGenerator[str | Answer]) -> Answer:
+    """Return the `Answer` that the pieces end with."""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Answer):
+                return piece
+    raise AssertionError("a stream ends with its Answer")
+
+
+async def _next_token(tokens: AsyncGenerator[Token], deadline: float) -> Token | None:
+    """Return the next token, or None after the last; `deadline` is on the event loop's clock."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await anext(tokens, None)
+    except TimeoutError:
+        raise DeadlineExceeded(
+            "The answer was not begun, or not finished, in the time that this service allows."
+        ) from None

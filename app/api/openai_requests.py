@@ -1,0 +1,159 @@
+"""What clients send to the OpenAI-compatible routes, and what of it is honoured.
+
+Many clients send every field they know. One that this service cannot honour may hold null or the
+value that asks for nothing, and is otherwise refused by its name: none is silently dropped.
+https://platform.openai.com/docs/api-reference has the originals.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.api.schemas import Encodable
+
+Tokens = Annotated[int, Field(strict=True, ge=1)]
+NoItems = Annotated[list[Any], Field(max_length=0)]
+NoKeys = Annotated[dict[str, Any], Field(max_length=0)]
+
+
+def _listed(value: Any) -> Any:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else value
+
+
+def _single(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if len(value) != 1:
+        raise ValueError("must be one string: this service continues one prompt at a time")
+    return value[0]
+
+
+def _joined(value: Any) -> Any:
+    if isinstance(value, list):
+        return "\n".join(TextPart.model_validate(part).text for part in value)
+    return value
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class StreamOptions(_Body):
+    """What a stream holds beside the text."""
+
+    include_usage: bool | None = Field(None, description="End with a chunk that has the usage.")
+
+
+class DecodingFields(_Body):
+    """What both kinds of completion may ask for."""
+
+    model: Encodable = Field(description="`fine-tuned` or `base`.")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        None, description="0, the default here, is greedy: answers repeat. OpenAI's default is 1."
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Draw from the likeliest tokens that hold this share; no use if greedy."
+    )
+    stop: Annotated[
+        list[Annotated[Encodable, Field(min_length=1)]],
+        Field(max_length=4),
+        BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
+    ] = Field(default=[], description="Up to 4 texts; the answer ends before the first of them.")
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: str | None = Field(None, description="Accepted and not used.")
+
+    n: Literal[1] | None = None
+    presence_penalty: Literal[0] | None = None
+    frequency_penalty: Literal[0] | None = None
+    logit_bias: NoKeys | None = None
+    seed: None = None
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with the usage."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+class CompletionRequest(DecodingFields):
+    """A raw prompt, to be continued."""
+
+    prompt: Annotated[
+        Encodable,
+        Field(min_length=1),
+        BeforeValidator(_single, json_schema_input_type=str | list[str]),
+    ] = Field(description="The text to continue, as it is; no prompt format is put around it.")
+    max_tokens: Tokens | None = Field(None, description="16 when left out, as in OpenAI's API.")
+
+    best_of: Literal[1] | None = None
+    echo: Literal[False] | None = None
+    logprobs: None = None
+    suffix: Literal[""] | None = None
+
+
+class TextPart(BaseModel):
+    """A part of a message's content; only text is understood."""
+
+    type: Literal["text"]
+    text: Encodable
+
+
+class Message(BaseModel):
+    """One message of a conversation.
+
+    Other fields are not used: clients send earlier answers back with every field they came with.
+    """
+
+    role: Literal["developer", "system", "user", "assistant"]
+    content: Annotated[
+        Encodable, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])
+    ]
+
+
+class ResponseFormat(_Body):
+    """Plain text is the only format."""
+
+    type: Literal["text"]
+
+
+def _with_question(messages: list[Message]) -> list[Message]:
+    if not _question(messages).strip():
+        raise ValueError("must hold a user message that is not blank, the question")
+    return messages
+
+
+def _question(messages: list[Message]) -> str:
+    return next((one.content for one in reversed(messages) if one.role == "user"), "")
+
+
+class ChatRequest(DecodingFields):
+    """A conversation whose last user message is the question."""
+
+    messages: Annotated[list[Message], AfterValidator(_with_question)] = Field(
+        description="The last user message is the question. The models know no conversation: "
+        "system messages and earlier turns are accepted, as many clients always send them, and "
+        "not used. Parts of text are joined by line ends."
+    )
+    max_tokens: Tokens | None = Field(None, description="The service's default is in `/info`.")
+    max_completion_tokens: Tokens | None = Field(None, description="Newer name of `max_tokens`.")
+
+    function_call: Literal["none", "auto"] | None = None
+    functions: NoItems | None = None
+    logprobs: Literal[False] | None = None
+    metadata: NoKeys | None = None
+    modalities: list[Literal["text"]] | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Literal["none"] | None = None
+    response_format: ResponseFormat | None = None
+    service_tier: Literal["auto", "default"] | None = None
+    store: Literal[False] | None = None
+    tool_choice: Literal["none", "auto"] | None = None
+    tools: NoItems | None = None
+    top_logprobs: Literal[0] | None = None
+
+    @property
+    def question(self) -> str:
+        """The last user message."""
+        return _question(self.messages)

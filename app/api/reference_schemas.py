@@ -1,0 +1,91 @@
+"""The public contract of what stands around an answer: notices, references, support."""
+
+from pydantic import BaseModel, Field
+
+from app.references.red_flags import Kind
+
+
+class NoticeBody(BaseModel):
+    """What a person in need is told before any answer."""
+
+    kind: Kind
+    text: str
+    contact: str = Field(description="Whom to call, in the region that the service is set to.")
+
+
+class Noticed(BaseModel):
+    """A body that begins with what is more urgent than an answer."""
+
+    notices: list[NoticeBody] = Field(
+        [],
+        description="Present when the question speaks of an emergency, self-harm, overdose, "
+        "poisoning or abuse: show it above everything.",
+        exclude_if=lambda notices: not notices,
+    )
+
+
+class ReferenceBody(BaseModel):
+    """A published question like the one asked, and where its answer stands."""
+
+    id: str = Field(description="Collection, file and number of the question in MedQuAD.")
+    question: str
+    excerpt: str | None = Field(
+        description="How the published answer begins; null where its licence allows a link only."
+    )
+    source: str
+    url: str
+    focus: str = Field(description="The topic.")
+    type: str = Field(description="What is asked of the topic: treatment, symptoms, …")
+    licence: str = Field(description="Of the excerpt: `CC BY 4.0`, or `link only`.")
+    score: float = Field(description="Higher is nearer; comparable within one list only.")
+
+
+class Referenced(BaseModel):
+    """A body that may list published answers."""
+
+    references: list[ReferenceBody] | None = Field(
+        None,
+        description="Published questions and answers like this one, the nearest first. Absent "
+        "without an index (`/info` says how to make one), or when the request asks for none.",
+        exclude_if=lambda references: references is None,
+    )
+
+
+class ReferencesBody(BaseModel):
+    """What was found, as the data of a `references` event."""
+
+    references: list[ReferenceBody]
+
+
+class SearchResponse(Noticed):
+    """What a search for published answers found."""
+
+    question: str
+    references: list[ReferenceBody]
+
+
+class Supported(BaseModel):
+    """How far an answer agrees with the references."""
+
+    support: float | None = Field(
+        None,
+        description="How much of the answer stands in the texts of the references, 0-1, by its "
+        "words: not whether it is true. Absent without such texts.",
+        exclude_if=lambda support: support is None,
+    )
+    unsupported: list[tuple[int, int]] | None = Field(
+        None,
+        description="The sentences of the answer that do not: `[start, end]` each, in Unicode "
+        "code points, the end excluded (in JavaScript, indices of `Array.from(answer)`).",
+        exclude_if=lambda spans: spans is None,
+    )
+
+
+class ReferencesInfo(BaseModel):
+    """The index of references, or how to make one."""
+
+    questions: int = Field(description="Questions in the index; 0: there is none.")
+    answered: int = Field(description="Those of them whose answers are in it as text.")
+    hint: str | None = Field(
+        None, description="How to make one.", exclude_if=lambda hint: hint is None
+    )

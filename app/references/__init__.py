@@ -1,0 +1,1 @@
+"""Published questions and answers, and what must be said before any answer."""

@@ -1,0 +1,1 @@
+"""What is told about requests: records, metrics, the access log, traces."""

@@ -1,0 +1,69 @@
+"""The guard against repetition: what it bans, by hand and beside upstream's."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import NoRepeatNGramLogitsProcessor
+
+from app.engine.checkpoint import Checkpoint
+from app.engine.no_repeat import inside_words, repeating
+
+NONE: frozenset[int] = frozenset()
+TOKENS = st.lists(st.integers(0, 3), max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "made", "size", "banned"),
+    [
+        ([], [1, 2, 3, 1, 2], 3, {3}),
+        ([], [1, 2, 3, 1, 2, 4, 1, 2], 3, {3, 4}),
+        ([9, 1, 2, 3], [1, 2, 3, 1, 2, 4, 1, 2], 3, {4}),  # it was asked about 1 2 3
+        ([], [1, 2], 3, set()),
+        ([], [7, 8, 7], 1, {7, 8}),
+        ([8], [7, 8, 7], 1, {7}),
+    ],
+)
+def test_what_would_repeat_is_banned(
+    prompt: list[int], made: list[int], size: int, banned: set[int]
+) -> None:
+    assert set(repeating(prompt, made, size, NONE)) == banned
+
+
+@given(made=TOKENS, size=st.integers(1, 4))
+def test_without_a_prompt_it_bans_what_upstreams_bans(made: list[int], size: int) -> None:
+    history: Any = torch.tensor([made], dtype=torch.long)
+    scores: Any = torch.zeros(1, 4)
+    expected = NoRepeatNGramLogitsProcessor(size)(history, scores).isinf()[0]
+    assert set(repeating([], made, size, NONE)) == set(expected.nonzero().flatten().tolist())
+
+
+@given(prompt=TOKENS, made=TOKENS, size=st.integers(1, 4))
+def test_only_what_the_prompt_holds_is_let_through(
+    prompt: list[int], made: list[int], size: int
+) -> None:
+    strict, banned = (set(repeating(given, made, size, NONE)) for given in ([], prompt))
+    tail = made[len(made) - size + 1 :]
+    asked = {tuple(prompt[at : at + size]) for at in range(len(prompt))}
+    assert banned == {token for token in strict if (*tail, token) not in asked}
+
+
+def test_inside_a_word_only_longer_sequences_count() -> None:
+    again = [1, 2, 3] * 3
+    assert repeating([], again[:5], 2, frozenset({3})) == []
+    assert repeating([], again[:5], 2, NONE) == [3]
+    assert repeating([], again[:8], 2, frozenset({3})) == [3]
+
+
+def test_which_tokens_go_on_with_a_word(fine_tuned: Checkpoint) -> None:
+    tokenizer = fine_tuned.tokenizer
+    inside = inside_words(tokenizer)
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    begin = {token for token, name in enumerate(tokens) if name.startswith("\u0120")}
+    assert begin
+    assert not begin & inside
+    assert tokenizer.encode("a", add_special_tokens=False)[0] in inside
+    assert not inside & {*tokenizer.encode(".,\n", add_special_tokens=False)}
+    assert not inside & {*tokenizer.all_special_ids}

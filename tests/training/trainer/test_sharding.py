@@ -1,0 +1,35 @@
+"""FSDP: refused with what needs whole matrices; what was split is put together again."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.training.test_finetune import recipe
+from training.errors import TrainingError
+from training.trainer.sharding import check_shardable, whole_model
+
+SHARDED: Any = SimpleNamespace(is_fsdp_enabled=True)
+WHOLE: Any = SimpleNamespace(is_fsdp_enabled=False)
+
+
+@pytest.mark.parametrize("fields", [{"lora": {"rank": 2, "alpha": 2}}, {"muon_learning_rate": 0.1}])
+def test_what_cannot_be_split_is_named(fields: dict[str, Any]) -> None:
+    plan = recipe(1, **fields).finetuning
+    check_shardable(WHOLE, plan)
+    with pytest.raises(TrainingError, match="do not go with FSDP"):
+        check_shardable(SHARDED, plan)
+    check_shardable(SHARDED, recipe(1).finetuning)
+
+
+def test_a_split_model_is_read_back_from_what_trainer_gathers(pair: Path, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(pair / "base")
+    assert whole_model(WHOLE, model, tmp_path) is model
+    trainer: Any = SimpleNamespace(is_fsdp_enabled=True, save_model=model.save_pretrained)
+    read = whole_model(trainer, model, tmp_path)
+    assert read is not model
+    for name, value in model.state_dict().items():
+        assert torch.equal(read.state_dict()[name], value)

@@ -1,0 +1,1 @@
+"""From MedQuAD's archive to rows that are trained and tested on."""

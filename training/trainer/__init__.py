@@ -1,0 +1,1 @@
+"""A model learns: what surrounds transformers' Trainer."""
