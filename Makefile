@@ -17,10 +17,11 @@ serve: $(VENV)/.serve ## Serve the models on http://127.0.0.1:8000
 test: $(VENV)/.dev ## Run every test
 	$(VENV)/bin/python -m pytest --cov --cov-report=term
 
-lint: $(VENV)/.dev ## Check style and types
+lint: $(VENV)/.dev ## Check style, types and walls
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 
 format: $(VENV)/.dev ## Put the code into the house style
 	$(VENV)/bin/ruff check --fix .

@@ -21,24 +21,23 @@ application/problem+json (RFC 9457) in one place, or under /v1 into the errors o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
-
-from app.references.red_flags import Notice
 
 
 class ServiceError(Exception):
     """A request that could not be served; `str(error)` is fit for the client to read.
 
     `headers` go out with the response; `notices` are what the person who asked must be told though
-    there is no answer.
+    there is no answer: kind, text and contact of each,
+    and all of them as text for clients that show nothing else.
     """
 
     headers: Mapping[str, str] = MappingProxyType({})
     retry_after_seconds: int | None = None
-    notices: Sequence[Notice] = ()
+    notices: Sequence[Mapping[str, str]] = ()
+    spoken_notices: str = ""
 
 
 class NotReady(ServiceError):
@@ -149,5 +148,5 @@ def problem_of(error: ServiceError) -> dict[str, Any]:
     if error.retry_after_seconds is not None:
         body["retry_after_seconds"] = error.retry_after_seconds
     if error.notices:
-        body["notices"] = [asdict(notice) for notice in error.notices]
+        body["notices"] = [dict(notice) for notice in error.notices]
     return body

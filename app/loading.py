@@ -7,9 +7,10 @@ trial, and the other must have the same, as a comparison must compare the models
 from collections.abc import Mapping
 
 from app.answering.answerer import ModelName
+from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
-from app.engine.checkpoint import Source, prompt_format
 from app.engine.client import WorkerEngine, ready
+from app.engine.interface import Source
 from app.engine.processes import Workers
 from app.settings import Settings
 from app.telemetry.metrics import Telemetry
@@ -51,7 +52,7 @@ async def load_engines(
                     log_format=settings.log_format,
                 )
             dtype = engines[model].checkpoint.dtype
-        prompt_format(engines["fine-tuned"].checkpoint)
+        PromptFormat.of_model(engines["fine-tuned"].checkpoint)
     except BaseException:
         for engine in engines.values():
             engine.stop()

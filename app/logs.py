@@ -1,25 +1,20 @@
-"""Log lines: how they look, as text or as JSON, and the one that says what became of a request.
+"""Log lines: how they look, as text or as JSON, each with the id of its request.
 
-Every line carries the id of the request that it was written for. No line holds a question or an
-answer unless a setting asks for it.
+Knows nothing about requests: whoever begins one sets `request_id`.
 """
 
-import json
 import logging
-from collections.abc import Callable
-from typing import Any, Literal, TextIO
+import sys
+from contextvars import ContextVar
+from typing import Literal, TextIO
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
-from transformers.utils import logging as transformers_logging
-
-from app.answering.answerer import Attempt
-from app.middleware import request_ids
-from app.telemetry.request_records import RequestRecord
-
-logger = logging.getLogger("app.requests")
 
 LogFormat = Literal["text", "json"]
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that this code runs for; empty outside of any."""
 
 _CHATTY = ("httpx", "ContinuousBatchingLogger")
 
@@ -30,9 +25,12 @@ def configure(level: str, log_format: LogFormat) -> None:
     logging.captureWarnings(True)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    transformers_logging.disable_progress_bar()
-    transformers_logging.disable_default_handler()
-    transformers_logging.enable_propagation()
+    if "transformers" in sys.modules:  # only where a model needs it
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_default_handler()
+        transformers_logging.enable_propagation()
 
 
 def handler(log_format: LogFormat) -> logging.StreamHandler[TextIO]:
@@ -43,59 +41,9 @@ def handler(log_format: LogFormat) -> logging.StreamHandler[TextIO]:
     return made
 
 
-def access_log(texts: bool) -> Callable[[RequestRecord], None]:
-    """Return an observer that logs one line per request, with its texts only if `texts`."""
-
-    def log(record: RequestRecord) -> None:
-        logger.info(
-            _Event(
-                message=f"{record.method} {record.route} {record.status}",
-                method=record.method,
-                route=record.route,
-                status=record.status,
-                client=record.client,
-                total_ms=_milliseconds(record.seconds),
-                model=record.model,
-                finish_reason=record.finish_reason,
-                answers=[_answer(attempt, texts) for attempt in record.attempts],
-            )
-        )
-
-    return log
-
-
-class _Event(dict[str, Any]):
-    """A message with fields: JSON shows them side by side, text as a list after the message."""
-
-    def __str__(self) -> str:
-        fields = (f"{name}={json.dumps(self[name])}" for name in self if name != "message")
-        return " ".join([self["message"], *fields])
-
-
-def _answer(attempt: Attempt, texts: bool) -> dict[str, Any]:
-    answer = attempt.answer
-    fields = {
-        "model": attempt.model,
-        "finish_reason": answer.finish_reason if answer else None,
-        "error": type(attempt.error).__name__ if attempt.error else None,
-        "prompt_tokens": attempt.prompt_tokens,
-        "completion_tokens": attempt.completion_tokens,
-        "queue_ms": _milliseconds(attempt.queue_seconds),
-        "first_token_ms": _milliseconds(attempt.first_token_seconds),
-        "total_ms": _milliseconds(answer.total_seconds if answer else None),
-    }
-    if texts:
-        fields |= {"question": attempt.question, "answer": answer.text if answer else None}
-    return fields
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1_000, 3)
-
-
 def _add_request_id(record: logging.LogRecord) -> bool:
-    if request_id := request_ids.current():
-        record.request_id = request_id
+    if current := request_id.get():
+        record.request_id = current
     return True
 
 

@@ -13,14 +13,13 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
 from app.answering.answerer import Answerer, Deadlines, ModelName
+from app.answering.prompt_format import PromptFormat
 from app.answering.service import RedFlags, RequestLimits, Service
 from app.api import answers, openai, page, references, system
-from app.engine.checkpoint import Source, prompt_format
-from app.engine.interface import Engine
+from app.engine.interface import Engine, Source
 from app.engine.processes import Workers
 from app.errors import CheckpointError, IndexFailure
 from app.loading import load_engines
-from app.logs import access_log
 from app.middleware import error_responses
 from app.middleware.api_keys import read_keys
 from app.middleware.authentication import RequireKey, declare_keys
@@ -32,6 +31,7 @@ from app.middleware.route_policy import DOCUMENTATION
 from app.middleware.security_headers import SecurityHeaders
 from app.references.index import References
 from app.settings import DEMO, GPT2, GPT2_REVISION, REFERENCES, TRAINED, Settings
+from app.telemetry.access_log import access_log
 from app.telemetry.metrics import Telemetry
 from app.telemetry.request_records import Observer, Observing, register
 from app.telemetry.tracing import OFF, Tracing
@@ -202,7 +202,7 @@ async def _start(
 
 
 def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer]:
-    found = prompt_format(engines["fine-tuned"].checkpoint)
+    found = PromptFormat.of_model(engines["fine-tuned"].checkpoint)
     deadlines = Deadlines(settings.queue_timeout_seconds, settings.request_timeout_seconds)
     guards: dict[ModelName, int | None] = {
         "fine-tuned": settings.no_repeat_ngram_size,

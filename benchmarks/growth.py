@@ -21,9 +21,10 @@ from matplotlib.figure import Figure
 from app.engine.admission import Limits
 from app.engine.backends.attention import BY_REQUEST
 from app.engine.backends.device import best_device, best_dtype
-from app.engine.checkpoint import Source, load
+from app.engine.checkpoint import load
 from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
+from app.engine.interface import Source
 from app.settings import Settings
 from benchmarks.harness import results
 from benchmarks.harness.servers import random_gpt2

@@ -18,9 +18,10 @@ from app.answering.answerer import Answerer, Deadlines, ModelName, finished
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.backends.device import best_dtype
-from app.engine.checkpoint import Checkpoint, Source, load, prompt_format
+from app.engine.checkpoint import Checkpoint, load
 from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
+from app.engine.interface import Source
 from app.errors import PromptTooLong
 from app.settings import DEMO, Settings
 from benchmarks.harness.results import Row, record, report
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print each format's bits per byte and the share of answers that it changes."""
     pairs = read_pairs(arguments.data, "Split", arguments.split)
     pairs = random.Random(arguments.seed).sample(pairs, min(arguments.samples, len(pairs)))
-    pair_format = prompt_format(_checkpoint(arguments.models, "fine-tuned", "float32"))
+    pair_format = PromptFormat.of_model(_checkpoint(arguments.models, "fine-tuned", "float32"))
     rows = [row for model in _MODELS for row in _compared(model, arguments, pairs, pair_format)]
     made = record(
         "int8",

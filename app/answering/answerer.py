@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.answering.detokenizer import AnswerText
-from app.answering.prompt_format import PromptFormat, plain_ids
+from app.answering.prompt_format import PromptFormat
 from app.engine.decoding import Decoding
 from app.engine.interface import Engine, Token
 from app.errors import DeadlineExceeded, ServiceError
@@ -103,7 +103,7 @@ class Answerer:
         Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
         attempt = self._begin(prompt)
-        prompt_ids = plain_ids(prompt, self.engine.checkpoint.tokenizer)
+        prompt_ids = self.engine.checkpoint.tokenizer.encode(prompt)
         return self._observed(attempt, prompt_ids, decoding, stops)
 
     def _begin(self, text: str) -> Attempt:
@@ -193,7 +193,7 @@ class Answerer:
         Comparable between models whose vocabularies differ, as perplexity is not.
         """
         tokenizer = self.engine.checkpoint.tokenizer
-        reference_ids = plain_ids(reference, tokenizer)
+        reference_ids = tokenizer.encode(reference)
         prompt_ids = self.prompt_format.encode(question, tokenizer)
         bits = await self.engine.bits(prompt_ids, reference_ids)
         return bits / len(reference.encode())

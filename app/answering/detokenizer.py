@@ -7,14 +7,15 @@ back until the next token decides, so that no client ever sees half of `<end>`.
 from collections.abc import Sequence
 
 from tokenizers.decoders import DecodeStream
-from transformers import PreTrainedTokenizerBase
+
+from app.engine.tokenizer import Tokenizer
 
 
 class AnswerText:
     """The text of one answer, fed token by token, up to the first of the texts in `stops`."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> None:
-        self._backend = tokenizer.backend_tokenizer
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
+        self._backend = tokenizer.backend
         self._stream = DecodeStream(skip_special_tokens=True)
         self._stops = stops
         self._held = ""

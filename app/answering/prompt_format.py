@@ -4,10 +4,11 @@ The format is the fine-tuned tokenizer's own chat template, so it lives in one p
 is data: whatever special tokens its text spells are encoded as plain text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase
-
+from app.engine.interface import ServedModel
+from app.engine.tokenizer import Tokenizer
 from app.errors import CheckpointError
 
 # A private-use character: no template contains it, so it marks where the question goes.
@@ -23,7 +24,7 @@ class PromptFormat:
     stop: str
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> "PromptFormat":
+    def of(cls, tokenizer: Tokenizer) -> "PromptFormat":
         """Read the format from a tokenizer's chat template and end-of-sequence token.
 
         Raises:
@@ -33,56 +34,68 @@ class PromptFormat:
         if not tokenizer.chat_template:
             raise CheckpointError("the tokenizer has no chat template, so it has no prompt format")
         try:
-            rendered = tokenizer.apply_chat_template(
-                [{"role": "user", "content": _PLACEHOLDER}],
-                tokenize=False,
-                add_generation_prompt=True,
-            )
-        except Exception as error:
+            rendered = tokenizer.render([{"role": "user", "content": _PLACEHOLDER}])
+        except Exception as error:  # a template may divide by zero, too
             raise CheckpointError(f"the chat template does not render: {error}") from error
-        parts = str(rendered).split(_PLACEHOLDER)
+        parts = rendered.split(_PLACEHOLDER)
         if len(parts) != 2:
             raise CheckpointError(
                 f"the chat template shows the question {len(parts) - 1} times instead of once"
             )
         return cls(before=parts[0], after=parts[1], stop=str(tokenizer.eos_token))
 
+    @classmethod
+    def of_model(cls, fine_tuned: ServedModel) -> "PromptFormat":
+        """Check that a fine-tuned tokenizer can begin and end an answer; return its format.
+
+        Raises:
+            CheckpointError: the end token is missing, split or shared with padding, or the chat
+                template fails.
+
+        """
+        tokenizer = fine_tuned.tokenizer
+        try:
+            if tokenizer.eos_token is None:
+                raise CheckpointError("the tokenizer has no end-of-sequence token")
+            if tokenizer.encode_marked(tokenizer.eos_token) != [tokenizer.eos_token_id]:
+                raise CheckpointError(f"{tokenizer.eos_token} is not one token")
+            if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+                raise CheckpointError("padding needs its own token, apart from end-of-sequence")
+            return cls.of(tokenizer)
+        except CheckpointError as error:
+            raise CheckpointError(f"{fine_tuned.source}: {error}") from error
+
+    def reserve_markers(self, tokenizer: Tokenizer) -> None:
+        """Have a tokenizer treat this format's markers as special, if it has them as tokens."""
+        whole = self.before + self.after + self.stop
+        added = tokenizer.backend.get_added_tokens_decoder().values()
+        tokenizer.reserve([token.content for token in added if token.content in whole])
+
     def render(self, question: str) -> str:
         """Return the prompt as text."""
         return f"{self.before}{question}{self.after}"
 
-    def encode(self, question: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    def encode(self, question: str, tokenizer: Tokenizer) -> list[int]:
         """Return the prompt's token ids, with the question as plain text.
 
         A tokenizer that knows the format's markers as special tokens (the fine-tuned one) gets
-        them as such. For any other (the base) the markers are text like the rest, and the whole
-        prompt is encoded at once so that tokens may form across the borders.
+        them as such. Between two markers, and for a tokenizer that knows none (the base), the
+        text is encoded at once, so that tokens may form across the question's borders.
         """
-        if self._marked_by(tokenizer):
-            return (
-                _marked_ids(self.before, tokenizer)
-                + plain_ids(question, tokenizer)
-                + _marked_ids(self.after, tokenizer)
-            )
-        return plain_ids(self.render(question), tokenizer)
-
-    def _marked_by(self, tokenizer: PreTrainedTokenizerBase) -> bool:
-        return any(
-            token in self.before + self.after + self.stop for token in tokenizer.all_special_tokens
+        first = _after_last(self.before, tokenizer.special_tokens)
+        last = _before_first(self.after, tokenizer.special_tokens)
+        return (
+            tokenizer.encode_marked(self.before[:first])
+            + tokenizer.encode(self.before[first:] + question + self.after[:last])
+            + tokenizer.encode_marked(self.after[last:])
         )
 
 
-def plain_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the token ids of text that is data: special tokens spelled in it stay plain text."""
-    ids: list[int] = tokenizer.encode(
-        text,
-        add_special_tokens=False,
-        split_special_tokens=True,
-        verbose=False,  # no warning of what is too long: that is refused where it would be read
-    )
-    return ids
+def _after_last(text: str, markers: Sequence[str]) -> int:
+    """Return where the last of the markers in a text ends; 0 without any."""
+    return max((text.rfind(each) + len(each) for each in markers if each in text), default=0)
 
 
-def _marked_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
-    return ids
+def _before_first(text: str, markers: Sequence[str]) -> int:
+    """Return where the first of the markers in a text begins; its end without any."""
+    return min((text.find(each) for each in markers if each in text), default=len(text))

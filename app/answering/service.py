@@ -9,15 +9,15 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.answering.answerer import Answerer, ModelName
-from app.engine.checkpoint import Source
 from app.engine.decoding import Decoding
+from app.engine.interface import Source
 from app.errors import InvalidField, NotReady, ServiceError
 from app.references.index import References
-from app.references.red_flags import Notice, notices
+from app.references.red_flags import Notice, notices, spoken
 
 logger = logging.getLogger(__name__)
 
@@ -109,18 +109,19 @@ class Service:
             raise NotReady(f"The service is not ready: {self.step if self.alive else 'failed'}.")
         return self.answerers
 
-    def withholds(self, notices: Sequence[Notice]) -> bool:
+    def suppresses_answer(self, notices: Sequence[Notice]) -> bool:
         """Whether these notices are given instead of an answer, for which no place is needed."""
         return bool(notices) and not self.red_flags.answered
 
     @contextmanager
-    def noticing(self, question: str) -> Iterator[list[Notice]]:
+    def with_notices(self, question: str) -> Iterator[list[Notice]]:
         """Give what must be said before an answer to a question; a failure in here says it too."""
         notices = self.red_flags.notices(question[: self.limits.max_question_characters])
         try:
             yield notices
         except ServiceError as error:
-            error.notices = notices
+            error.notices = [asdict(notice) for notice in notices]
+            error.spoken_notices = spoken(notices)
             raise
 
     async def warm_up(self, answerers: Mapping[ModelName, Answerer]) -> None:

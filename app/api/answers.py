@@ -55,12 +55,12 @@ router = APIRouter(tags=["answers"], responses=_STREAMED | _PROBLEMS)
 @router.post("/answer", response_model=AnswerResponse)
 async def answer(body: AnswerRequest, request: Request, service: ServiceDependency) -> Any:
     """Answer a question with one of the two models."""
-    with service.noticing(body.question) as notices:
+    with service.with_notices(body.question) as notices:
         answerer = service.admit()[body.model]
         decoding = _decoding(body, service.limits)
         pieces = (
             only(answerer.withhold(decoding))
-            if service.withholds(notices)
+            if service.suppresses_answer(notices)
             else answerer.stream(body.question, decoding)
         )
         search = searching(service, body.question, body.references)
@@ -74,11 +74,11 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
 
     One side may fail and carry its problem while the other still answers.
     """
-    with service.noticing(body.question) as notices:
+    with service.with_notices(body.question) as notices:
         answerers = service.admit()
         decoding = _decoding(body, service.limits)
         pieces = compare(answerers, body.question, decoding, body.reference)
-        if service.withholds(notices):
+        if service.suppresses_answer(notices):
             withheld = {name: Side(each.withhold(decoding)) for name, each in answerers.items()}
             pieces = only(Comparison(withheld))
         search = searching(service, body.question, body.references)

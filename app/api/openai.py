@@ -97,13 +97,13 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     question and its answer. Where the question speaks of an emergency, self-harm, overdose,
     poisoning or abuse, whom to call stands before the answer: chat clients show nothing else.
     """
-    with service.noticing(body.question) as notices:
+    with service.with_notices(body.question) as notices:
         answerer = _answerer(service, body.model)
         service.limits.check_length(body.question, "messages")
         decoding = _decoding(body, _chat_tokens(body, service.limits))
         pieces = (
             only(answerer.withhold(decoding))
-            if service.withholds(notices)
+            if service.suppresses_answer(notices)
             else answerer.stream(body.question, decoding, body.stop)
         )
         before = spoken(notices)

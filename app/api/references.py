@@ -34,7 +34,7 @@ async def references(
     limit: Annotated[int, Query(ge=1, le=10, description="Most references to list.")] = 5,
 ) -> SearchResponse:
     """Find published answers to questions like this one; no model is asked."""
-    with service.noticing(q) as notices:
+    with service.with_notices(q) as notices:
         service.admit()
         service.limits.check_length(q, "q")
         if service.references is None:

@@ -12,34 +12,24 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils._validators import validate_repo_id
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
-from app.answering.prompt_format import PromptFormat
 from app.engine.backends.attention import BY_REQUEST
 from app.engine.backends.device import fitted
 from app.engine.backends.quantizing import number_format
-from app.engine.interface import ServedModel
+from app.engine.interface import Source
+from app.engine.tokenizer import Tokenizer
+from app.engine.tokenizer_files import read_tokenizer
 from app.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
 _WEIGHTS = "*.safetensors"
 _HUB_FILES = ["*.json", "*.txt", "*.jinja", "*.safetensors"]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model comes from: a directory or a hub id, and there its revision."""
-
-    name: str
-    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +41,7 @@ class Checkpoint:
     """Where its files are; of a hub id, in the cache."""
     revision: str | None
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     parameters: int
     """Number of weights, tied ones counted once."""
 
@@ -104,44 +94,19 @@ def load(source: Source, device: torch.device, dtype: torch.dtype | None) -> Che
     return checkpoint
 
 
-def prompt_format(fine_tuned: ServedModel) -> PromptFormat:
-    """Check that a fine-tuned tokenizer can begin and end an answer; return its prompt format.
-
-    Raises:
-        CheckpointError: the end token is missing, split or shared with padding, or the chat
-            template fails.
-
-    """
-    tokenizer = fine_tuned.tokenizer
-    try:
-        if tokenizer.eos_token is None:
-            raise CheckpointError("the tokenizer has no end-of-sequence token")
-        if tokenizer.encode(tokenizer.eos_token, add_special_tokens=False) != [
-            tokenizer.eos_token_id
-        ]:
-            raise CheckpointError(f"{tokenizer.eos_token} is not one token")
-        if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-            raise CheckpointError("padding needs its own token, apart from end-of-sequence")
-        return PromptFormat.of(tokenizer)
-    except CheckpointError as error:
-        raise CheckpointError(f"{fine_tuned.source}: {error}") from error
-
-
 def _locate(source: Source) -> tuple[Path, str | None]:
     """Return the directory that holds the model, and its hub commit if it has one."""
     path = Path(source.name).expanduser()
     if path.is_dir():
         return path, None
-    try:
-        if path.is_absolute() or source.name.startswith((".", "~")):
-            raise HFValidationError
-        validate_repo_id(source.name)
-    except HFValidationError as error:
-        raise CheckpointError(f"{source.name}: no such model directory") from error
+    if path.is_absolute() or source.name.startswith((".", "~")):
+        raise CheckpointError(f"{source.name}: no such model directory")
     try:
         snapshot = snapshot_download(
             source.name, revision=source.revision, allow_patterns=_HUB_FILES
         )
+    except HFValidationError as error:
+        raise CheckpointError(f"{source.name}: no such model directory") from error
     except Exception as error:
         wanted = f"{source.name}@{source.revision or 'main'}"
         raise CheckpointError(
@@ -158,22 +123,12 @@ def _read(
     name: str,
     revision: str | None,
 ) -> Checkpoint:
-    if not (directory / "config.json").is_file():
-        raise CheckpointError("no config.json, so this is not a model directory")
-    if not any(directory.glob(_WEIGHTS)):
-        pickled = [*directory.glob("*.bin"), *directory.glob("*.pt"), *directory.glob("*.pth")]
-        raise CheckpointError(
-            "its weights are pickled, and loading a pickle can run code; convert to safetensors"
-            if pickled
-            else "no weights (*.safetensors)"
-        )
-    if (directory / "adapter_config.json").exists():  # it may name another model, and be pickled
-        raise CheckpointError("it holds an adapter; merge that into the model and save the model")
+    _check_files(directory)
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
         if getattr(config, "activation_function", None) == "gelu_new":
             config.activation_function = "gelu_pytorch_tanh"  # the same function in one kernel
-        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+        tokenizer = read_tokenizer(directory)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
             config=config,
@@ -184,6 +139,8 @@ def _read(
             disable_mmap=True,  # or a file written over would change, or end, what is served
             output_loading_info=True,
         )
+    except CheckpointError:
+        raise
     except Exception as error:  # whatever three libraries raise over files that are garbage
         raise CheckpointError(f"cannot be read: {_first_line(error)}") from error
     model, report = loaded
@@ -199,6 +156,20 @@ def _read(
     return Checkpoint(name, directory, revision, model, tokenizer, parameters)
 
 
+def _check_files(directory: Path) -> None:
+    if not (directory / "config.json").is_file():
+        raise CheckpointError("no config.json, so this is not a model directory")
+    if not any(directory.glob(_WEIGHTS)):
+        pickled = [*directory.glob("*.bin"), *directory.glob("*.pt"), *directory.glob("*.pth")]
+        raise CheckpointError(
+            "its weights are pickled, and loading a pickle can run code; convert to safetensors"
+            if pickled
+            else "no weights (*.safetensors)"
+        )
+    if (directory / "adapter_config.json").exists():  # it may name another model, and be pickled
+        raise CheckpointError("it holds an adapter; merge that into the model and save the model")
+
+
 def _first_line(error: Exception) -> str:
     """Return what an error says, without the pages that some say after it."""
     lines = str(error).strip().splitlines()
@@ -212,5 +183,5 @@ def _check_vocabulary(checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"the tokenizer has {len(checkpoint.tokenizer)} tokens but the model embeds {rows}"
         )
-    if not checkpoint.tokenizer.encode("What is asthma?", add_special_tokens=False):
+    if not checkpoint.tokenizer.encode("What is asthma?"):
         raise CheckpointError("the tokenizer turns text into no tokens at all")

@@ -12,15 +12,16 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
-
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from app.engine.admission import Limits, Places
 from app.engine.channel import Wire, read
 from app.engine.context import answer_room, require_fit
 from app.engine.decoding import Decoding
 from app.engine.interface import Token
+from app.engine.tokenizer import Tokenizer
+from app.engine.tokenizer_files import read_tokenizer
 from app.errors import CheckpointError, GenerationFailed, NotReady, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ Heard = Token | float | ServiceError
 class RemoteModel:
     """What a worker says of the model that it has loaded, with the tokenizer in this process."""
 
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     source: str
     revision: str | None
     parameters: int
@@ -82,9 +83,7 @@ class WorkerEngine:
             wire.close()
             raise CheckpointError(answer["refused"])
         described = answer["loaded"]
-        tokenizer = await asyncio.to_thread(
-            AutoTokenizer.from_pretrained, described.pop("directory"), trust_remote_code=False
-        )
+        tokenizer = await asyncio.to_thread(read_tokenizer, Path(described.pop("directory")))
         model = RemoteModel(tokenizer=tokenizer, **described)
         return cls(model, answer["process_id"], limits, wire)
 

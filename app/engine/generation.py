@@ -124,7 +124,7 @@ class BatchingEngine:
             self._scoring -= 1
 
     @property
-    def _end_ids(self) -> set[int]:
+    def _end_ids(self) -> set[int | None]:
         return {self.checkpoint.tokenizer.eos_token_id}
 
     def _submit(
@@ -176,7 +176,7 @@ class BatchingEngine:
         return float(nats) / math.log(2)
 
 
-def _tokens(output: GenerationOutput, made: int, end_ids: set[int]) -> list[Token]:
+def _tokens(output: GenerationOutput, made: int, end_ids: set[int | None]) -> list[Token]:
     """Return the tokens of `output` past the first `made`."""
     new = output.generated_tokens[made:]
     began = output.lifespan[0] if output.lifespan[0] > 0 else time.perf_counter()

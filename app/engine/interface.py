@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from transformers import PreTrainedTokenizerBase
-
 from app.engine.decoding import Decoding
+from app.engine.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,14 @@ class Token:
     queue_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model comes from: a directory or a hub id, and there its revision."""
+
+    name: str
+    revision: str | None = None
+
+
 class ServedModel(Protocol):
     """What is known of a model that is served, wherever its weights are."""
 
@@ -37,7 +44,7 @@ class ServedModel(Protocol):
         """Its hub commit, if it has one."""
 
     @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
+    def tokenizer(self) -> Tokenizer:
         """Its tokenizer."""
 
     @property

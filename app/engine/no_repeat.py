@@ -6,20 +6,18 @@ And inside a word only sequences three times as long count: else the second "aut
 something else. Knows nothing about models or batches.
 """
 
-from transformers import PreTrainedTokenizerBase
+from app.engine.tokenizer import Tokenizer
 
 _LONGER_INSIDE_WORDS = 3
 _JOINING = "-'\u2019\ufffd"  # and pieces of a character
 
 
-def inside_words(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def inside_words(tokenizer: Tokenizer) -> frozenset[int]:
     """Return the tokens that go on with a word instead of beginning one."""
-    special = set(tokenizer.all_special_ids)
-    names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    texts = [tokenizer.convert_tokens_to_string([name]) for name in names]
+    special = tokenizer.special_ids
     return frozenset(
         token
-        for token, text in enumerate(texts)
+        for token, text in enumerate(tokenizer.token_texts())
         if token not in special and text and (text[0].isalnum() or text[0] in _JOINING)
     )
 

@@ -9,7 +9,7 @@ token it drew on the others.
 from typing import Any
 
 import torch
-from transformers import LogitsProcessorList, PreTrainedTokenizerBase
+from transformers import LogitsProcessorList
 from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessor,
     ContinuousBatchingLogitsProcessorList,
@@ -23,6 +23,7 @@ from transformers.generation.logits_process import (
 
 from app.engine.decoding import Decoding
 from app.engine.no_repeat import inside_words, repeating
+from app.engine.tokenizer import Tokenizer
 
 
 class RequestSampler(ContinuousBatchingLogitsProcessor):
@@ -77,7 +78,7 @@ def _warpers(decoding: Decoding) -> LogitsProcessorList:
     return chosen
 
 
-def processor_list(tokenizer: PreTrainedTokenizerBase) -> ContinuousBatchingLogitsProcessorList:
+def processor_list(tokenizer: Tokenizer) -> ContinuousBatchingLogitsProcessorList:
     """Return upstream's list holding our one processor, with its argument row counted."""
     sampler = RequestSampler(inside_words(tokenizer))
     processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([sampler]))

@@ -26,9 +26,9 @@ from app.errors import (
     problem,
     problem_of,
 )
-from app.middleware import request_ids
+from app.logs import request_id
+from app.middleware.request_ids import HEADER
 from app.middleware.route_policy import route_path
-from app.references.red_flags import spoken
 
 _OPENAI_PREFIX = "/v1/"
 _OPENAI_CODES: Mapping[type[ServiceError], str] = {
@@ -50,7 +50,7 @@ def openai_error(body: dict[str, Any], cause: ServiceError | None = None) -> dic
         kind = "rate_limit_error"
     return {
         "error": {
-            "message": (spoken(cause.notices) if cause else "") + body["detail"],
+            "message": (cause.spoken_notices if cause else "") + body["detail"],
             "type": kind,
             "param": body["errors"][0]["field"] if "errors" in body else None,
             "code": _OPENAI_CODES.get(type(cause)) if cause else None,
@@ -125,7 +125,7 @@ def _unexpected(request: Request, _: Exception) -> JSONResponse:
     # The server's own log has the traceback; the client gets none of it, but the id to ask with.
     # Starlette answers this outside of every middleware, so the header is not set there.
     failed = problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)
-    return respond(request.scope, failed, {request_ids.HEADER: request_ids.current()})
+    return respond(request.scope, failed, {HEADER: request_id.get()})
 
 
 Handler = Callable[[Request, Exception], Response]

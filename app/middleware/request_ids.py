@@ -5,20 +5,15 @@ Knows nothing about what is asked or logged.
 
 import re
 import uuid
-from contextvars import ContextVar
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.logs import request_id
+
 HEADER = "X-Request-ID"
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_current: ContextVar[str] = ContextVar("request_id", default="")
-
-
-def current() -> str:
-    """Return the id of the request that this code runs for; empty outside of any."""
-    return _current.get()
 
 
 class RequestIds:
@@ -37,14 +32,14 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+        own = given if _SANE.fullmatch(given) else uuid.uuid4().hex
         # Not reset afterwards: the server logs a failure once it has left this middleware, and
         # each request has a context of its own.
-        _current.set(request_id)
+        request_id.set(own)
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+                MutableHeaders(scope=message)[HEADER] = own
             await send(message)
 
         await self._app(scope, receive, named)

@@ -27,10 +27,10 @@ from transformers import GenerationConfig
 from app.answering.answerer import Answerer, Deadlines, ModelName
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
-from app.engine.checkpoint import Checkpoint, Source, load, prompt_format
+from app.engine.checkpoint import Checkpoint, load
 from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Token
+from app.engine.interface import Source, Token
 from app.errors import QueueFull
 from app.main import create_app
 from app.settings import Settings
@@ -50,7 +50,7 @@ def base(pair: Path) -> Checkpoint:
 
 @pytest.fixture(scope="session")
 def tiny_format(fine_tuned: Checkpoint) -> PromptFormat:
-    return prompt_format(fine_tuned)
+    return PromptFormat.of_model(fine_tuned)
 
 
 @pytest.fixture
@@ -92,11 +92,10 @@ class FakeEngine:
         seconds_per_token: float = 0.0,
     ) -> None:
         self.checkpoint = checkpoint
-        self.ids = checkpoint.tokenizer.encode(
-            text, add_special_tokens=False, split_special_tokens=True
-        )
+        self.ids = checkpoint.tokenizer.encode(text)
         self.ends = [False] * len(self.ids)
         if end:
+            assert checkpoint.tokenizer.eos_token_id is not None
             self.ids.append(checkpoint.tokenizer.eos_token_id)
             self.ends.append(True)
         self.error = error

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app import main
 from app import settings as settings_module
-from app.engine.checkpoint import Source
+from app.engine.interface import Source
 from app.main import sources
 from app.settings import DEMO, GPT2, GPT2_REVISION, Settings
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 import yaml
 
+from app.answering.prompt_format import PromptFormat
 from app.engine.backends.device import best_device
-from app.engine.checkpoint import Source, load, prompt_format
+from app.engine.checkpoint import load
+from app.engine.interface import Source
 from tests.conftest import SENTENCES
 from training.__main__ import main
 
@@ -75,7 +77,7 @@ def test_one_command_makes_the_pair(
         card = (out / name / "README.md").read_text()
         assert "CC BY 4.0" in card
         assert json.loads((out / name / "training.json").read_text())["recipe"]["name"] == "tiny"
-    assert prompt_format(checkpoint).stop == "<end>"
+    assert PromptFormat.of_model(checkpoint).stop == "<end>"
     base_card = (out / "base" / "README.md").read_text()
     assert "github.com/ada/tales at 0123456789ab" in base_card
     assert f"{measured:.3f}" in base_card

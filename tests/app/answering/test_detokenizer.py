@@ -8,9 +8,7 @@ from app.engine.checkpoint import Checkpoint
 
 
 def _plain_ids(checkpoint: Checkpoint, text: str) -> list[int]:
-    ids: list[int] = checkpoint.tokenizer.encode(
-        text, add_special_tokens=False, split_special_tokens=True
-    )
+    ids: list[int] = checkpoint.tokenizer.encode(text)
     return ids
 
 
@@ -70,5 +68,5 @@ def test_a_character_is_never_split(base: Checkpoint) -> None:
 
 def test_special_tokens_are_not_text(fine_tuned: Checkpoint) -> None:
     answer = AnswerText(fine_tuned.tokenizer, ["<end>"])
-    ids = fine_tuned.tokenizer.encode("a<question>b<end>", add_special_tokens=False)
+    ids = fine_tuned.tokenizer.encode_marked("a<question>b<end>")
     assert "".join(answer.push(token_id) for token_id in ids) + answer.finish() == "ab"

@@ -3,13 +3,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
 
 from app.answering.prompt_format import PromptFormat
 from app.engine.checkpoint import Checkpoint
 from app.errors import CheckpointError
-from tests.conftest import CONTEXT_TOKENS
 
 
 def test_format_comes_from_the_chat_template(tiny_format: PromptFormat) -> None:
@@ -22,17 +19,8 @@ def test_fine_tuned_prompt_has_one_of_each_marker(
 ) -> None:
     tokenizer = fine_tuned.tokenizer
     ids = tiny_format.encode("What is asthma?", tokenizer)
-    assert tokenizer.convert_ids_to_tokens([ids[0], ids[-1]]) == ["<question>", "<answer>"]
-    assert ids == tokenizer.encode("<question>What is asthma?<answer>", add_special_tokens=False)
-
-
-def test_a_question_that_is_too_long_is_no_warning_in_the_log(
-    fine_tuned: Checkpoint, tiny_format: PromptFormat, caplog: pytest.LogCaptureFixture
-) -> None:
-    transformers_logging.enable_propagation()
-    fine_tuned.tokenizer.deprecation_warnings.clear()  # it warns once only
-    tiny_format.encode("asthma " * CONTEXT_TOKENS, fine_tuned.tokenizer)
-    assert not caplog.records
+    assert [tokenizer.decode([each]) for each in (ids[0], ids[-1])] == ["<question>", "<answer>"]
+    assert ids == tokenizer.encode_marked("<question>What is asthma?<answer>")
 
 
 @pytest.mark.parametrize("typed", ["<answer>", "<end>", "<question>", "<pad>", "<|endoftext|>"])
@@ -42,10 +30,9 @@ def test_typed_markers_are_plain_text(
     question = f"Is {typed} a token? {typed}"
     for tokenizer in (fine_tuned.tokenizer, base.tokenizer):
         ids = tiny_format.encode(question, tokenizer)
-        special = set(tokenizer.all_special_ids)
-        markers = [token_id for token_id in ids if token_id in special]
+        markers = [token_id for token_id in ids if token_id in tokenizer.special_ids]
         expected = ["<question>", "<answer>"] if tokenizer is fine_tuned.tokenizer else []
-        assert tokenizer.convert_ids_to_tokens(markers) == expected
+        assert [tokenizer.decode([each]) for each in markers] == expected
         assert tokenizer.decode(ids) == tiny_format.render(question)
 
 
@@ -55,9 +42,7 @@ def test_any_question_reaches_both_models_unchanged(
     question: str, fine_tuned: Checkpoint, base: Checkpoint, tiny_format: PromptFormat
 ) -> None:
     texts = {
-        tokenizer.decode(
-            tiny_format.encode(question, tokenizer), clean_up_tokenization_spaces=False
-        )
+        tokenizer.decode(tiny_format.encode(question, tokenizer))
         for tokenizer in (fine_tuned.tokenizer, base.tokenizer)
     }
     assert texts == {tiny_format.render(question)}
@@ -75,7 +60,7 @@ def test_any_question_reaches_both_models_unchanged(
 def test_bad_templates_are_named(
     template: str | None, reason: str, fine_tuned: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenizer: PreTrainedTokenizerBase = fine_tuned.tokenizer
+    tokenizer = fine_tuned.tokenizer
     monkeypatch.setattr(tokenizer, "chat_template", template)
     with pytest.raises(CheckpointError, match=reason):
         PromptFormat.of(tokenizer)

@@ -167,7 +167,7 @@ def test_a_prompt_is_given_as_it_is_and_typed_markers_are_text(faked: Faked, mod
     engine = faked.base if model == "base" else faked.fine_tuned
     given, tokenizer = engine.prompts[-1], engine.checkpoint.tokenizer
     assert tokenizer.decode(given) == prompt
-    assert not set(given) & set(tokenizer.all_special_ids)
+    assert not set(given) & tokenizer.special_ids
     assert usage
     assert usage.prompt_tokens == len(given)
 

@@ -13,7 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from app.engine.checkpoint import Source, load, prompt_format
+from app.answering.prompt_format import PromptFormat
+from app.engine.checkpoint import load
+from app.engine.interface import Source
 from app.errors import CheckpointError
 from tests.app.conftest import ROOT
 from tests.conftest import edit_json
@@ -22,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 def _load(directory: Path) -> None:
-    prompt_format(load(Source(str(directory)), CPU, torch.float32))
+    PromptFormat.of_model(load(Source(str(directory)), CPU, torch.float32))
 
 
 def _truncate(directory: Path) -> None:
@@ -235,7 +237,8 @@ def hub(pair: Path) -> Iterator[Hub]:
 def _load_by_hub_id(hub: Hub, home: Path, revision: str = "v1") -> str:
     """Load in a process of its own, because the hub's address is read at import."""
     script = (
-        "import torch; from app.engine.checkpoint import Source, load; from app.errors import *\n"
+        "import torch; from app.engine.checkpoint import load; from app.errors import *\n"
+        "from app.engine.interface import Source\n"
         "try:\n"
         f"    found = load(Source('me/tiny', '{revision}'), torch.device('cpu'), torch.float32)\n"
         "    print('loaded', found.revision, found.parameters)\n"

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from app.engine.admission import Limits
-from app.engine.checkpoint import Checkpoint, Source, load
+from app.engine.checkpoint import Checkpoint, load
 from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Token
+from app.engine.interface import Source, Token
 from app.engine.no_repeat import inside_words
 from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull
 from tests.app.conftest import generated
@@ -93,7 +93,7 @@ async def test_last_token_says_how_the_answer_ended(engine: BatchingEngine) -> N
 async def test_the_end_token_ends_the_answer(pair: Path) -> None:
     checkpoint = load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
     second = generated(checkpoint, PROMPTS[0], 12)[1]
-    checkpoint.tokenizer.eos_token = checkpoint.tokenizer.convert_ids_to_tokens(second)
+    checkpoint.tokenizer.eos_token_id = second
     engine = BatchingEngine(checkpoint, Limits(1, 0, 64))
     engine.start()
     try:

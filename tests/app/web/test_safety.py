@@ -33,7 +33,7 @@ EVERYTHING = " ".join(PAYLOADS)
 def says(engine: FakeEngine, text: str) -> None:
     """Have an engine say a text."""
     tokenizer = engine.checkpoint.tokenizer
-    engine.ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    engine.ids = tokenizer.encode(text)
     engine.ends = [False] * len(engine.ids)
 
 

@@ -9,10 +9,10 @@ import torch
 from transformers import NoRepeatNGramLogitsProcessor
 
 from app.engine.admission import Limits
-from app.engine.checkpoint import Source
 from app.engine.checkpoint import load as load_served
 from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
+from app.engine.interface import Source
 from training.evaluation.batched_greedy import greedy_answers
 from training.evaluation.loaded_model import load
 from training.evaluation.no_repeat_ngram import NoRepeat

@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 from app.engine.backends import device as devices
 from app.engine.backends.device import best_device, best_dtype, cpu_threads, fitted
 from app.engine.backends.packing import PackedLinear
-from app.engine.checkpoint import Checkpoint, Source, load
+from app.engine.checkpoint import Checkpoint, load
+from app.engine.interface import Source
 from app.errors import CheckpointError
 
 CPU = torch.device("cpu")

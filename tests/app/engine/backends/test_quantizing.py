@@ -12,9 +12,10 @@ from torch import nn
 from app.engine.admission import Limits
 from app.engine.backends.device import best_dtype
 from app.engine.backends.quantizing import Int8Linear, check_int8
-from app.engine.checkpoint import Checkpoint, Source, load
+from app.engine.checkpoint import Checkpoint, load
 from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
+from app.engine.interface import Source
 from app.errors import CheckpointError
 from app.main import create_app
 from app.settings import Settings
