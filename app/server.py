@@ -1,8 +1,10 @@
 """The server's process: read the settings, serve, stop with the right exit status."""
 
 import logging
+import math
 import signal
 import sys
+import time
 from types import FrameType
 
 import uvicorn
@@ -40,7 +42,12 @@ def serve(workers: Workers) -> int:
     for stopping in (signal.SIGTERM, signal.SIGINT):
         # Uvicorn drains on a signal and then raises it again; stopping when told is no failure.
         signal.signal(stopping, lambda *_: None)
-    server.run()
+    signal.signal(signal.SIGHUP, server.handle_exit)  # a terminal that closes tells it like SIGTERM
+    try:  # first: a port in use is told before models are loaded
+        listening = server.config.bind_socket()
+    except SystemExit:  # uvicorn's own way, with a status of its own; it has said why
+        return 1
+    server.run(sockets=[listening])
     if server.failed:
         return 1
     return 0 if server.started else 1
@@ -51,6 +58,11 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings, workers: Workers | None = None) -> None:
         self.failed = False
+        self._drain_seconds = settings.drain_seconds
+        self._drained_at: float | None = None
+        connections = ConnectionLimits.within_descriptors(
+            settings.receive_timeout_seconds, settings.send_timeout_seconds
+        )
         self._app = create_app(settings, on_failure=self._fail, workers=workers)
         super().__init__(
             uvicorn.Config(
@@ -63,11 +75,8 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=settings.drain_seconds,
                 timeout_keep_alive=settings.keep_alive_seconds,
                 # By name, so that what runs does not turn on which other packages are installed.
-                http=bounded_by(
-                    ConnectionLimits(
-                        settings.receive_timeout_seconds, settings.send_timeout_seconds
-                    )
-                ),
+                http=bounded_by(connections),
+                backlog=connections.backlog,
                 h11_max_incomplete_event_size=settings.max_header_bytes,
                 loop="asyncio",
                 ws="none",
@@ -78,9 +87,25 @@ class Server(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain."""
+        """Begin to drain; told again, stop at once.
+
+        Connections are taken on until the running answers are done: whoever looks at `/readyz`, or
+        still asks, hears 503 instead of a refused connection.
+        """
         self._app.state.service.step = "draining"
-        super().handle_exit(sig, frame)
+        if self._drained_at is not None or not self.started:
+            super().handle_exit(sig, frame)
+            return
+        self._drained_at = time.monotonic() + self._drain_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to stop: told so, and nothing is running any more or for too long."""
+        if self._drained_at is not None:
+            left = self._drained_at - time.monotonic()
+            if left <= 0 or not self.server_state.tasks:
+                self.config.timeout_graceful_shutdown = max(0, math.ceil(left))
+                return True
+        return await super().on_tick(counter)
 
     def _fail(self) -> None:
         self.failed = True
