@@ -2,18 +2,21 @@
 
 import logging
 import math
+import os
 import signal
 import sys
 import time
 from types import FrameType
 
 import uvicorn
+from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from app import logs
 from app.connections import ConnectionLimits, bounded_by
 from app.engine.processes import Workers
 from app.main import create_app, sources
+from app.setting_names import misspelled
 from app.settings import DEMO, Settings
 
 logger = logging.getLogger("app")
@@ -28,16 +31,22 @@ def serve(workers: Workers) -> int:
 
     """
     try:
-        settings = Settings()
-    except ValidationError as error:
-        for item in error.errors():
-            print(f"error: {_complaint(item['loc'], item['msg'])}", file=sys.stderr)
+        settings = _read_settings()
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
     logs.configure(settings.log_level, settings.log_format)
     for model, source in sources(settings).items():
         logger.info("%s: %s", model, source.name)
     if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
         logger.warning("this is the demo pair: small models to try the service with")
+    logger.info(
+        "%s; %s",
+        "only holders of an API key may ask"
+        if settings.api_keys or settings.api_keys_file
+        else "anybody may ask: no API keys are set",
+        f"rate limit {settings.rate_limit}" if settings.rate_limit else "no rate limit",
+    )
     server = Server(settings, workers)
     for stopping in (signal.SIGTERM, signal.SIGINT):
         # Uvicorn drains on a signal and then raises it again; stopping when told is no failure.
@@ -110,6 +119,19 @@ class Server(uvicorn.Server):
     def _fail(self) -> None:
         self.failed = True
         self.should_exit = True
+
+
+def _read_settings() -> Settings:
+    """Return the settings; raise ValueError with a line for each that is wrong or misspelled."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = [_complaint(item["loc"], item["msg"]) for item in error.errors()]
+        raise ValueError("\n".join(f"error: {each}" for each in wrong)) from None
+    names = {*os.environ, *dotenv_values(".env")}
+    if complaints := misspelled(names, Settings.model_fields):
+        raise ValueError("\n".join(f"error: {each}" for each in complaints))
+    return settings
 
 
 def _complaint(location: tuple[int | str, ...], message: str) -> str:
