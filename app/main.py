@@ -24,6 +24,7 @@ from app.middleware import error_responses
 from app.middleware.api_keys import read_keys
 from app.middleware.authentication import RequireKey, declare_keys
 from app.middleware.body_limit import BodyLimit
+from app.middleware.forwarded import LastForwarded
 from app.middleware.framing import OneFraming
 from app.middleware.header_limit import HeaderLimit
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
@@ -153,6 +154,8 @@ def _guard(
     app.add_middleware(OneFraming)
     app.add_middleware(HeaderLimit, max_header_bytes=settings.max_header_bytes)
     app.add_middleware(SecurityHeaders)
+    if settings.trusts_every_proxy:
+        app.add_middleware(LastForwarded)
     # Outermost: what the others refuse has an id and is counted too.
     app.add_middleware(Observing, observers=observers)
     app.add_middleware(RequestIds)
