@@ -25,7 +25,10 @@ def serve(
     with ExitStack() as running_servers:
 
         def run(**settings: Any) -> str:
-            engines: Any = {"fine-tuned": FakeEngine(fine_tuned, "A"), "base": FakeEngine(base, "A")}
+            engines: Any = {
+                "fine-tuned": FakeEngine(fine_tuned, "A"),
+                "base": FakeEngine(base, "A"),
+            }
             app = create_app(Settings(_env_file=None, **settings), engines)
             monkeypatch.setattr(server, "create_app", lambda *_, **__: app)
             configured = server.Server(Settings(_env_file=None, port=free_port(), **settings))
