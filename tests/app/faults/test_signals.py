@@ -32,7 +32,7 @@ def test_sigterm_under_load(pair: Path) -> None:
             opened.enter_context(connected(server)).sendall(beginning)
         streams = [opened.enter_context(connected(server, seconds=60)) for _ in range(8)]
         for stream in streams:
-            stream.sendall(asking("/compare", max_new_tokens=110, stream=True))
+            stream.sendall(asking("/compare", max_new_tokens=60, stream=True))
         while running(server) < 2 * len(streams):
             time.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)

@@ -17,6 +17,7 @@ from tests.app.api.test_notices import EMERGENCY
 from tests.app.conftest import serving
 from tests.app.web.conftest import (
     ASKED,
+    LOOKS,
     Fake,
     Open,
     ask,
@@ -72,8 +73,7 @@ def _watch_alerts(page: Page) -> None:
     }""")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("phone", [False, True])
+@LOOKS
 def test_a_notice_stands_above_everything(
     opened: Open, fake: Fake, phone: bool, dark: bool
 ) -> None:
@@ -173,8 +173,7 @@ def test_the_notice_alone_where_the_service_answers_nothing_else(opened: Open, f
         assert_accessible(page)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("phone", [False, True])
+@LOOKS
 def test_published_answers_are_listed_below(
     opened: Open, fake: Fake, made: Path, phone: bool, dark: bool
 ) -> None:

@@ -1,6 +1,5 @@
 """Phone and desktop, light and dark: nothing is cut off, axe-core finds nothing in any state."""
 
-import pytest
 from playwright.sync_api import expect
 
 from app.errors import GenerationFailed, QueueFull
@@ -9,6 +8,7 @@ from app.settings import Settings
 from tests.app.conftest import serving
 from tests.app.middleware.test_authentication import KEYS
 from tests.app.web.conftest import (
+    LOOKS,
     Fake,
     Open,
     ask,
@@ -17,10 +17,6 @@ from tests.app.web.conftest import (
     expect_finished,
     expect_state,
     side,
-)
-
-LOOKS = pytest.mark.parametrize(
-    ("phone", "dark"), [(False, False), (False, True), (True, False), (True, True)]
 )
 
 
