@@ -273,6 +273,7 @@ def _loading_by_hub_id(hub: Hub, home: Path) -> Iterator[Callable[[str], str]]:
         yield load_revision
 
 
+@pytest.mark.long
 def test_hub_id_revision_cache_and_offline(hub: Hub, tmp_path: Path) -> None:
     refusal = "not a directory here, not in the hub cache"
     with _loading_by_hub_id(hub, tmp_path) as load_revision:

@@ -6,10 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.app.conftest import free_port
 from tests.app.faults.conftest import answer, pair_settings, running, started, under_load
 from tests.app.faults.wire import asking, connected, everything
+
+pytestmark = pytest.mark.long
 
 # So slow that no answer is over before the signal comes.
 _SLOW = """

@@ -80,6 +80,7 @@ def _ask_in_every_way(server: Server) -> tuple[str, set[int]]:
     return answer, statuses
 
 
+@pytest.mark.long
 def test_json_logs_hold_no_texts(pair: Path) -> None:
     server = Server(
         MEDQA_FINE_TUNED_MODEL=str(pair / "fine-tuned"),

@@ -73,6 +73,7 @@ def _watch_alerts(page: Page) -> None:
     }""")
 
 
+@pytest.mark.long
 @LOOKS
 def test_a_notice_stands_above_everything(
     opened: Open, fake: Fake, phone: bool, dark: bool
@@ -173,6 +174,7 @@ def test_the_notice_alone_where_the_service_answers_nothing_else(opened: Open, f
         assert_accessible(page)
 
 
+@pytest.mark.long
 @LOOKS
 def test_published_answers_are_listed_below(
     opened: Open, fake: Fake, made: Path, phone: bool, dark: bool
@@ -222,6 +224,7 @@ def test_published_answers_are_listed_below(
         expect(page.locator("#references")).to_contain_text("None was found")
 
 
+@pytest.mark.long
 def test_what_a_reader_opened_stays_open(opened: Open, fake: Fake, made: Path) -> None:
     fake.fine_tuned.seconds_per_token = 0.7
     with _served(fake, references=str(made)) as url:

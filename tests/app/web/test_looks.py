@@ -1,5 +1,6 @@
 """Phone and desktop, light and dark: nothing is cut off, axe-core finds nothing in any state."""
 
+import pytest
 from playwright.sync_api import expect
 
 from app.errors import GenerationFailed, QueueFull
@@ -18,6 +19,8 @@ from tests.app.web.conftest import (
     expect_state,
     side,
 )
+
+pytestmark = pytest.mark.long
 
 
 @LOOKS
