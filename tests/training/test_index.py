@@ -97,6 +97,7 @@ def test_topics_take_names_from_answers_and_from_each_other(tmp_path: Path) -> N
     assert names["11_MPlusDrugs_QA/4.xml"] == {"bupropion", "wellbutrin"}
 
 
+@pytest.mark.long
 def test_the_real_medquad(reference: Path, tmp_path: Path) -> None:
     figures = index(next(reference.parent.glob("MedQuAD-*.zip")), tmp_path / "references")
     assert (figures["questions"], figures["answered"]) == (47_457, 16_423)

@@ -10,6 +10,8 @@ import pytest
 from tests.app.faults.conftest import pair_settings, started, under_load
 from tests.app.faults.wire import QUESTION
 
+pytestmark = pytest.mark.long
+
 _BREAKS_ON_SIGNAL = """
 import signal, threading, app.engine.generation
 start, broken = app.engine.generation.BatchingEngine.start, threading.Event()

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from tests.app.conftest import Server, free_port
 from tests.app.faults.conftest import answer, pair_settings, running, started, under_load
 from tests.app.faults.wire import asking, connected, everything
+
+pytestmark = pytest.mark.long
 
 # So slow that no answer is over before the signal comes.
 _SLOW = """
@@ -33,7 +36,7 @@ def test_sigterm_under_load(pair: Path) -> None:
             opened.enter_context(connected(server)).sendall(beginning)
         streams = [opened.enter_context(connected(server, seconds=60)) for _ in range(8)]
         for stream in streams:
-            stream.sendall(asking("/compare", max_new_tokens=110, stream=True))
+            stream.sendall(asking("/compare", max_new_tokens=60, stream=True))
         while running(server) < 2 * len(streams):
             time.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)
