@@ -132,7 +132,7 @@ def _only_table(source: Path) -> tuple[str, bytes] | None:
 def _xml_files(source: Path, collections: Container[int]) -> list[XmlFile]:
     def wanted(path: str) -> bool:
         match = _PATH.search(path)
-        return bool(match) and int(match[2]) in collections
+        return match is not None and int(match[2]) in collections
 
     found = ((_PATH.search(path), content) for path, content in archive.members(source, wanted))
     return [

@@ -10,7 +10,7 @@ from training.data.medquad import SEED_COLUMNS
 
 NOT_GIVEN = "(not given)"
 WHY = {
-    "empty": "no answer",
+    "empty": "no answer, or no question",
     "echo": "the answer is only the question again",
     "stub": "the answer is only a heading",
     "toc": "the answer is a table of contents",

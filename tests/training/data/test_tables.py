@@ -99,18 +99,18 @@ def test_packing_does_not_change_the_digest(tmp_path: Path) -> None:
 
 def test_kaggles_and_the_hubs_columns_are_known(tmp_path: Path) -> None:
     kaggle = read(tmp_path / "kaggle.csv", b"qtype,Question,Answer\nsymptoms,What?,This.\n")
-    assert kaggle.loc[0, ["QuestionType", "Question", "Answer", "Focus"]].tolist() == [
+    assert list(kaggle.loc[0, ["QuestionType", "Question", "Answer", "Focus"]]) == [
         *("symptoms", "What?", "This.", "")
     ]
     hub = read(tmp_path / "hub.csv", b"question,answer,source,focus_area\nWhat?,This.,GARD,Gout\n")
-    assert hub.loc[0, ["Source", "Focus"]].tolist() == ["GARD", "Gout"]
+    assert list(hub.loc[0, ["Source", "Focus"]]) == ["GARD", "Gout"]
     whole = read(
         tmp_path / "whole.csv",
         b"document_source,umls_cui,synonyms,question_focus,question_type,question,answer\n"
         b"GHR,C1|C2,a|b,Gout,causes,Why?,Crystals.\n",
     )
     given = whole.loc[0, ["Source", "CUI", "AllCUIs", "Synonyms", "Focus", "QuestionType"]]
-    assert given.tolist() == ["GHR", "C1", "C1|C2", "a|b", "Gout", "causes"]
+    assert list(given) == ["GHR", "C1", "C1|C2", "a|b", "Gout", "causes"]
 
 
 def test_what_was_taken_for_what_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
