@@ -7,10 +7,19 @@ import re
 
 import pandas as pd
 
-REASONS = frozenset({"empty", "echo", "stub", "toc", "linklist", "dup"})
-"""Why a row is not kept: no question or no answer in words; only the question again; only
-headings; a table of contents; links without their links; the question and answer of an earlier
-row."""
+WHY = {
+    "empty": "no answer, or no question",
+    "echo": "the answer is only the question again",
+    "stub": "the answer is only a heading",
+    "toc": "the answer is a table of contents",
+    "linklist": "the answer is a list of links without its links",
+    "dup": "the question and answer of an earlier row",
+    "hpo": "a Human Phenotype Ontology list, rewritten as prose",
+    "": "nothing amiss",
+}
+"""What each flag says."""
+REASONS = frozenset(WHY) - {"hpo", ""}
+"""The flags of rows that are not kept."""
 
 _BLANK_FOCUS = {  # three CDC documents, whose subject their addresses and questions tell
     "0000199.xml": "Vaccine-preventable diseases",
