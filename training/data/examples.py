@@ -27,7 +27,7 @@ class Pair(NamedTuple):
 
 
 def read_rows(data: Path, needed: Iterable[str] = _NEEDED) -> pd.DataFrame:
-    """Return `data/medquad.csv`, all text.
+    """Return `data/medquad.csv`, all text, with at least the columns that are needed.
 
     Raises:
         DataError: the table is missing, or not what `prepare` writes; names the columns.
