@@ -6,10 +6,10 @@ from pydantic import BaseModel, Field
 
 from app.answering.answerer import ModelName
 
-FinishReason = Literal["stop", "length", "content_filter"]
+CompletionFinishReason = Literal["stop", "length", "content_filter"]
 
 
-class Usage(BaseModel):
+class CompletionUsage(BaseModel):
     """Tokens by the model's own tokenizer; the end token counts as one."""
 
     prompt_tokens: int
@@ -22,13 +22,13 @@ class _Reply(BaseModel):
     created: int = Field(description="Seconds since the Unix epoch.")
     model: ModelName
     system_fingerprint: str = Field(description="Number format of the model, such as `float32`.")
-    usage: Usage | None = None
+    usage: CompletionUsage | None = None
 
 
 class _Choice(BaseModel):
     index: Literal[0] = 0
     logprobs: None = None
-    finish_reason: FinishReason | None = Field(
+    finish_reason: CompletionFinishReason | None = Field(
         None,
         description="`stop`: the model's own end, or one of `stop`. `length`: cut. "
         "`content_filter`: a notice was given instead of an answer.",
@@ -89,7 +89,7 @@ class ChatChunk(_Reply):
     choices: list[ChatChunkChoice]
 
 
-class ServedModel(BaseModel):
+class ListedModel(BaseModel):
     """One of the two models."""
 
     id: ModelName
@@ -98,11 +98,11 @@ class ServedModel(BaseModel):
     owned_by: Literal["medqa"] = "medqa"
 
 
-class ServedModels(BaseModel):
+class ModelList(BaseModel):
     """Both models."""
 
     object: Literal["list"] = "list"
-    data: list[ServedModel]
+    data: list[ListedModel]
 
 
 class ErrorDetail(BaseModel):
@@ -114,7 +114,7 @@ class ErrorDetail(BaseModel):
     code: str | None
 
 
-class ErrorBody(BaseModel):
+class ErrorResponse(BaseModel):
     """A failure in the shape of OpenAI's API."""
 
     error: ErrorDetail
