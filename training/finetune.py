@@ -62,7 +62,9 @@ CHECKPOINTING = next(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--recipe", default="full", help="seed, full, demo, or a YAML file")
+    parser.add_argument(
+        "--recipe", default="full", help="notebook, full, lora, demo, or a YAML file"
+    )
     parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
     parser.add_argument("--base", default="openai-community/gpt2", help="hub id or directory")
     parser.add_argument("--base-revision", help="commit, tag or branch of a base on the hub")
@@ -120,7 +122,9 @@ def finetune(
     model, tokenizer = load_base(base, base_revision, plan.dropout)
     context_tokens = int(model.config.max_position_embeddings)
     column, train, valid = (
-        ("SeedRow", "train", "valid") if plan.rows == "seed" else ("Split", "train", "valid_unseen")
+        ("SeedRow", "train", "valid")
+        if plan.rows == "notebook"
+        else ("Split", "train", "valid_unseen")
     )
     train_set, valid_set = (
         examples(read_pairs(data, column, value), tokenizer, plan, context_tokens)
