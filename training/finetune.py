@@ -36,14 +36,13 @@ from training.report.model_card import fine_tuned_card
 from training.trainer import distributed
 from training.trainer.base_model import load_base
 from training.trainer.checkpoints import checkpoints_of, last_checkpoint
+from training.trainer.distributed import check_shardable, whole_model
 from training.trainer.interruption import Interruption
-from training.trainer.length_groups import LengthGroupedTrainer
 from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
 from training.trainer.saving import check_replaceable, save_model
-from training.trainer.sharding import check_shardable, whole_model
 from training.trainer.trainer_arguments import training_arguments
-from training.trainer.trainers import FiniteTrainer
+from training.trainer.trainers import FiniteTrainer, LengthGroupedTrainer
 
 _FLAGS = {
     "epochs": float,

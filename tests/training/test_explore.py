@@ -19,7 +19,6 @@ from training.data.medquad import NOTEBOOK_COLUMNS
 from training.data.splits import top_foci
 from training.errors import DataError
 from training.exploration import notebook_replay
-from training.exploration.counts import WHY
 from training.explore import NEEDED, add_arguments, explore
 from training.prepare import prepare
 from training.report import plots
@@ -219,10 +218,6 @@ def test_figures_name_every_row_and_column(made_up: Path, tmp_path: Path) -> Non
         root = ElementTree.parse(pictures / f"{name}.svg").getroot()
         assert shown <= {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
         assert (pictures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_every_flag_is_explained() -> None:
-    assert set(WHY) == cleaning.REASONS | {"hpo", ""}
 
 
 def test_the_default_output_is_not_committed() -> None:

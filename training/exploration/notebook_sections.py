@@ -37,8 +37,8 @@ def _foci(treatment: Treatment, table: pd.DataFrame, top: list[str]) -> Section:
         f"Counted as the notebook counted them, after its treatment: {len(all_counts):,} foci, of "
         f"which {int((all_counts == 1).sum()):,} have one row only. {tied:,} foci tie at "
         f"{last['Rows']:,} rows, the count of the last on the list; ties are broken as the "
-        "notebook's own run broke them. Names too long for the figure end in “…”; the table has them "
-        "whole.",
+        "notebook's own run broke them. Names too long for the figure end in “…”; the "
+        "table has them whole.",
         [
             drawn(
                 "top_foci",
@@ -96,9 +96,9 @@ def _leaks(treatment: Treatment, table: pd.DataFrame, top: list[str]) -> Section
         "leaks",
         "What validation shares with training",
         "The notebook samples four rows of each Focus to train on and, independently, one to "
-        "validate with; its shares are the exact expectation over all such samples. Ours are counted in "
-        "the rows that we chose, which share a question only where a Focus has no other. "
-        "Texts are compared as published.",
+        "validate with; its shares are the exact expectation over all such samples. Ours are "
+        "counted in the rows that we chose, which share a question only where a Focus has no "
+        "other. Texts are compared as published.",
         [
             drawn(
                 "leaks",
