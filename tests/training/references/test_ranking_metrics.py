@@ -31,7 +31,7 @@ def by_the_formulas(scores: dict[str, int], ranking: list[str]) -> list[float]:
     gains = [scores.get(key, 0) for key in ranking[:10]]
 
     def discounted(some: list[int]) -> float:
-        return sum((2**gain - 1) / math.log2(place + 1) for place, gain in enumerate(some, 1))
+        return math.fsum((2**gain - 1) / math.log2(place + 1) for place, gain in enumerate(some, 1))
 
     best = discounted(sorted(scores.values(), reverse=True)[:10])
     places = [place for place, gain in enumerate(gains, 1) if gain >= 2]
