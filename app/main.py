@@ -29,7 +29,6 @@ from app.middleware.framing import OneFraming
 from app.middleware.header_limit import HeaderLimit
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
 from app.middleware.request_ids import RequestIds
-from app.middleware.route_policy import DOCUMENTATION
 from app.middleware.security_headers import SecurityHeaders
 from app.references.index import References
 from app.settings import DEMO, GPT2, GPT2_REVISION, REFERENCES, TRAINED, Settings
@@ -106,9 +105,8 @@ def create_app(
         summary="Medical questions answered by GPT-2, fine-tuned and base side by side.",
         version=__version__,
         lifespan=lifespan,
-        docs_url=DOCUMENTATION,
+        docs_url=None,  # FastAPI's comes from another site, with an inline script; ours is `page`'s
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         telemetry=tracing.config if tracing else OFF,
         generate_unique_id_function=document.operation_id,
     )

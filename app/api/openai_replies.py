@@ -26,7 +26,7 @@ class _Reply(BaseModel):
 
 
 class _Choice(BaseModel):
-    index: Literal[0] = 0
+    index: int = Field(0, description="Always 0: there is one choice.")
     logprobs: None = None
     finish_reason: CompletionFinishReason | None = Field(
         None,
