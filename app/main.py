@@ -26,6 +26,7 @@ from app.middleware.authentication import RequireKey
 from app.middleware.body_limit import BodyLimit
 from app.middleware.forwarded import LastForwarded
 from app.middleware.framing import OneFraming
+from app.middleware.head_requests import HeadRequests
 from app.middleware.header_limit import HeaderLimit
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
 from app.middleware.request_ids import RequestIds
@@ -133,6 +134,7 @@ def _guard(
     observers: Sequence[Observer],
 ) -> None:
     """Put the app behind what a request must satisfy; the last one added sees it first."""
+    app.add_middleware(HeadRequests)
     app.add_middleware(
         BodyLimit,
         max_body_bytes=settings.max_body_bytes,

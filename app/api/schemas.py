@@ -13,7 +13,7 @@ DISCLAIMER = (
 )
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Refuse lone surrogates: JSON can spell them, UTF-8 and tokenizers cannot."""
     try:
         text.encode()
@@ -28,7 +28,7 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Encodable = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
+Encodable = Annotated[str, Field(strict=True), AfterValidator(encodable)]
 Text = Annotated[Encodable, AfterValidator(_not_blank)]
 
 
