@@ -3,36 +3,34 @@
 A question of the index is worth what the message says about its topic (the best of the topic's
 names: the weights of the name's words that the message has, times the share of the name that they
 are, squared), plus BM25 of the message against the question with its topic's names (Robertson &
-Zaragoza 2009), times a little more where the message sounds like its type. BM25 against the answers
-added nothing: two thirds of the questions have none.
-The few weights were chosen by cross-validation (`python -m benchmarks references`).
+Zaragoza 2009), times a little more where the message sounds like its type. A name that stands in
+the message word after word counts more. BM25 against the answers added nothing: two thirds of the
+questions have none. The few weights were chosen by cross-validation (`python -m benchmarks
+references`).
 """
 
 import asyncio
 import json
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import bm25s
 import numpy as np
-from bm25s.utils.corpus import JsonlCorpus
-from numpy.typing import NDArray
 
 from app.errors import IndexFailure
-from app.references.query_analysis import Spelling, Stress, Terms, question_types
+from app.references.query_analysis import Query, Stress, analyse
+from app.references.spelling import Spelling
+from app.references.storage import Floats, Postings, Texts, Vocabulary, load
 from app.references.support import Support, support
+from app.references.terms import Terms
 
-_FORMAT = 1
+_FORMAT = 2
 _SUPPORT_CHARACTERS = 5_000  # of each reference: reading a book for one sentence holds up others
 _REMEMBERED_TEXTS = 256
-
-Floats = NDArray[np.float32]
 
 
 class Reference(NamedTuple):
@@ -54,6 +52,7 @@ class Weights:
     """What counts how much in the ranking."""
 
     coverage_power: float = 2.0
+    exact: float = 0.3
     question: float = 0.5
     type: float = 0.2
     stress: Stress = field(default_factory=Stress)
@@ -82,28 +81,32 @@ class References:
         self.settings = json.loads((directory / "index.json").read_text(encoding="utf-8"))
         if self.settings["format"] != _FORMAT:
             raise ValueError(f"its format is {self.settings['format']}, not {_FORMAT}")
-        self.terms = Terms(*(self.settings[key] for key in ("splitter", "stop_words", "stemmer")))
+        self.terms = Terms(self.settings["terms"])
         self._remembered_stems = lru_cache(_REMEMBERED_TEXTS)(self.terms.stems)
-        words = json.loads((directory / "words.json").read_text(encoding="utf-8"))
-        self.spelling = Spelling(words["spelled"], words["known"])
-        self._names = _Scorer(directory / "names")
-        self._questions = _Scorer(directory / "questions")
-        self._answers = _Scorer(directory / "answers")
-        self._entries = JsonlCorpus(
-            directory / "questions.jsonl", show_progress=False, save_index=False, verbosity=0
+        self.spelling = Spelling(load(directory, "words.spelled"), load(directory, "words.known"))
+        self._vocabulary = Vocabulary(directory)
+        self._rows, self._described, self._answers = (
+            Texts(directory, name, self.settings["per_block"][name])
+            for name in ("rows", "documents", "answers")
         )
-        rows = np.load(directory / "rows.npy", mmap_mode="r")
-        self._documents, self._types = rows[:, 0].astype(np.intp), rows[:, 1].astype(np.intp)
-        pairs = np.load(directory / "name_documents.npy", mmap_mode="r")
-        self._pair_names = pairs[:, 0].astype(np.intp)
-        self._pair_documents = pairs[:, 1].astype(np.intp)
+        self._documents = load(directory, "rows.documents").astype(np.intp)
+        self._types = load(directory, "rows.types").astype(np.intp)
+        self._row_answers = load(directory, "rows.answers")
+        self._document_starts = load(directory, "documents.starts").astype(np.intp)
+        self._document_names = load(directory, "documents.names").astype(np.intp)
+        self._phrases = load(directory, "phrases.keys")
+        self._phrase_names = load(directory, "phrases.names")
+        self._answers_having = load(directory, "terms.answers")
+        names = int(self._document_names.max(initial=0)) + 1
+        self._names = Postings(directory, "names", names)
+        self._questions = Postings(directory, "questions", len(self._documents))
         self._name_totals = self._names.totals()
-        if not len(self._entries) == len(rows) == self.settings["questions"]:
+        if not len(self._types) == len(self._documents) == self.settings["questions"]:
             raise ValueError("its files do not belong together")
 
     def __len__(self) -> int:
         """How many questions it holds."""
-        return len(self._entries)
+        return len(self._documents)
 
     async def find(self, message: str, count: int) -> list[Reference]:
         """Search without holding up the event loop."""
@@ -115,11 +118,7 @@ class References:
             self.searching -= 1
 
     def search(self, message: str, count: int) -> list[Reference]:
-        """Return the references for a message, the best first; none that shares no word with it.
-
-        To be called by one thread at a time, as `find` does: the entries' file has one place that
-        is read.
-        """
+        """Return the references for a message, the best first; none that shares no word with it."""
         if not count:
             return []
         scores = self._scores(message)
@@ -144,67 +143,76 @@ class References:
 
     def weight(self, stem: str) -> float:
         """Return how much a word tells: its inverse document frequency in the answers."""
-        return self._answers.rarity(stem)
+        number = self._vocabulary.number(stem)
+        having = 0 if number is None else int(self._answers_having[number])
+        return math.log(1 + self.settings["answered"] / (1 + having))
 
     def close(self) -> None:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _entry(self, row: int, score: float) -> Reference:
-        return Reference(**self._entries[row], score=round(score, 3))
+        number, question = self._rows[row].split("\t")
+        path, source, url, focus = self._described[int(self._documents[row])].split("\t")
+        answer = int(self._row_answers[row])
+        return Reference(
+            id=f"{path}#{number}",
+            question=question,
+            answer=self._answers[answer - 1] if answer else None,
+            source=source,
+            url=url,
+            focus=focus,
+            type=self.settings["types"][int(self._types[row])],
+            licence="CC BY 4.0" if answer else "link only",
+            score=round(score, 3),
+        )
 
     def _scores(self, message: str) -> Floats:
-        weighted = self.terms.weighted(message, self.spelling, self.weights.stress)
-        scores: Floats = self._topics(weighted)[self._documents]
-        scores += self.weights.question * self._questions.scores(weighted)
-        scores *= self._type_factors(message)[self._types]
+        query = analyse(
+            message, self.terms, self.spelling, self._vocabulary, self.weights.stress
+        )
+        scores = self._topics(query)[self._documents]
+        asked = np.zeros(len(self._documents), dtype=np.float32)
+        for number, weight in self._numbered(query):
+            self._questions.add(asked, number, weight)
+        scores += self.weights.question * asked
+        scores *= self._type_factors(query)[self._types]
         return scores
 
-    def _topics(self, weighted: Mapping[str, float]) -> Floats:
-        """Return what the message says about each document's topic."""
-        matched = self._names.scores(weighted)
-        share = self._names.scores(dict.fromkeys(weighted, 1.0)) / self._name_totals
-        named = matched * share**self.weights.coverage_power
-        topics = np.zeros(int(self._documents.max()) + 1, dtype=np.float32)
-        found = np.flatnonzero(named[self._pair_names])
-        np.maximum.at(topics, self._pair_documents[found], named[self._pair_names[found]])
-        return topics
+    def _numbered(self, query: Query) -> list[tuple[int, float]]:
+        found = ((self._vocabulary.number(term), weight) for term, weight in query.weights.items())
+        return [(number, weight) for number, weight in found if number is not None]
 
-    def _type_factors(self, message: str) -> Floats:
-        asked = dict.fromkeys(question_types(message), 1.0)
+    def _topics(self, query: Query) -> Floats:
+        """Return what the message says about each document's topic, float32 (documents,)."""
+        matched = np.zeros(self._names.size, dtype=np.float32)
+        share = np.zeros_like(matched)
+        for number, weight in self._numbered(query):
+            self._names.add(matched, number, weight)
+            self._names.add(share, number, 1.0)
+        share /= self._name_totals
+        named = matched * share**self.weights.coverage_power
+        exact = self._exact(query)
+        named[exact] *= 1 + self.weights.exact
+        best = np.zeros(len(self._document_starts), dtype=np.float32)
+        called = np.flatnonzero(np.diff(self._document_starts))
+        best[called] = np.maximum.reduceat(
+            named[self._document_names], self._document_starts[called]
+        )
+        return best
+
+    def _exact(self, query: Query) -> list[int]:
+        """Return the names that stand in the message, word after word."""
+        keys = np.fromiter(query.phrases, dtype=np.uint32, count=len(query.phrases))
+        places = np.searchsorted(self._phrases, keys)
+        places = places[places < len(self._phrases)]
+        hits = places[np.isin(self._phrases[places], keys)]
+        return [int(self._phrase_names[place]) for place in hits]
+
+    def _type_factors(self, query: Query) -> Floats:
+        asked = dict.fromkeys(query.types, 1.0)
         usual = dict.fromkeys(("information", "usage"), self.weights.usual_type) | asked
         return np.array(
             [1 + self.weights.type * usual.get(name, 0.0) for name in self.settings["types"]],
             dtype=np.float32,
         )
-
-
-class _Scorer:
-    """One field's BM25, asked with weights of one's own for the terms."""
-
-    def __init__(self, directory: Path) -> None:
-        self._engine: Any = bm25s.BM25.load(directory, mmap=True, show_progress=False)
-
-    def scores(self, weighted: Mapping[str, float]) -> Floats:
-        """Return each entry's score, float32 (entries,): terms of equal weight go together."""
-        together: dict[float, list[str]] = defaultdict(list)
-        for term, weight in weighted.items():
-            if term in self._engine.vocab_dict:
-                together[weight].append(term)
-        total = np.zeros(self._engine.scores["num_docs"], dtype=np.float32)
-        for weight, terms in together.items():
-            total += weight * self._engine.get_scores(terms)
-        return total
-
-    def rarity(self, term: str) -> float:
-        """Return the logarithm of how many entries there are for each that has the term."""
-        ends, entries = self._engine.scores["indptr"], self._engine.scores["num_docs"]
-        number = self._engine.vocab_dict.get(term)
-        having = 0 if number is None else int(ends[number + 1] - ends[number])
-        return math.log(1 + entries / (1 + having))
-
-    def totals(self) -> Floats:
-        """Return the sum of each entry's weights, float32 (entries,)."""
-        weights, entries = self._engine.scores["data"], self._engine.scores["indices"]
-        sums = np.bincount(entries, weights, self._engine.scores["num_docs"])
-        return sums.astype(np.float32)
