@@ -1,4 +1,4 @@
-"""GET /references, and the search that goes beside an answer on the answer's own time."""
+"""GET and POST /references, and the search that goes beside an answer on the answer's own time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,11 +11,13 @@ from fastapi import APIRouter, Query
 from app.answering.service import Service
 from app.api.dependencies import ServiceDependency
 from app.api.reference_schemas import NoticeBody, ReferenceBody, SearchResponse
-from app.api.schemas import Problem, Text
-from app.errors import PROBLEM_MEDIA_TYPE, NoReferences, QueueFull
+from app.api.schemas import Problem, SearchRequest, Text
+from app.errors import PROBLEM_MEDIA_TYPE, NoReferences, QueueFull, ServiceError
 from app.references.index import Reference
 
 HINT = "`python -m training index --out models/references` makes an index of published answers."
+
+NOTHING_FOUND = "Nothing that was published and is in the index fits this question."
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
@@ -27,25 +29,46 @@ _MOST_SEARCHES = 64
 router = APIRouter(tags=["answers"], responses=_PROBLEMS)
 
 
+@router.post("/references")
+async def search(body: SearchRequest, service: ServiceDependency) -> SearchResponse:
+    """Find published answers to questions like this one; no model is asked.
+
+    The question stands in the body: a URL stays in the logs of proxies.
+    """
+    return await _response(service, body.question, "question", body.limit)
+
+
 @router.get("/references")
 async def references(
     q: Annotated[Text, Query(description="The question, as a person would ask it.")],
     service: ServiceDependency,
     limit: Annotated[int, Query(ge=1, le=10, description="Most references to list.")] = 5,
 ) -> SearchResponse:
-    """Find published answers to questions like this one; no model is asked."""
-    with service.noticing(q) as notices:
+    """Find published answers to questions like this one; what is private belongs in a POST."""
+    return await _response(service, q, "q", limit)
+
+
+async def _response(service: Service, question: str, field: str, limit: int) -> SearchResponse:
+    """Search, and look for red flags, in threads: either may take longer than a loop can wait."""
+    seen = question[: service.limits.max_question_characters]
+    notices = await asyncio.to_thread(service.red_flags.notices, seen)
+    try:
         service.admit()
-        service.limits.check_length(q, "q")
+        service.limits.check_length(question, field)
         if service.references is None:
             raise NoReferences(f"This service has no index of references. {HINT}")
         if service.references.searching >= _MOST_SEARCHES:
             raise QueueFull("Too many searches are waiting.", retry_after_seconds=1)
-        return SearchResponse(
-            notices=[NoticeBody(**asdict(notice)) for notice in notices],
-            question=q,
-            references=_bodies(await service.references.find(q, limit), service.excerpt_characters),
-        )
+        found = await service.references.find(question, limit)
+    except ServiceError as error:
+        error.notices = notices
+        raise
+    return SearchResponse(
+        notices=[NoticeBody(**asdict(notice)) for notice in notices],
+        question=question,
+        references=_bodies(found, service.excerpt_characters),
+        nothing_found=None if found else NOTHING_FOUND,
+    )
 
 
 class Search:

@@ -3,7 +3,7 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.middleware.route_policy import DOCUMENTATION, route_path
+from app.middleware.route_policy import DOCUMENTATION, is_counted, route_path
 
 _EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -35,7 +35,7 @@ class SecurityHeaders:
                 # Swagger UI has an inline script and comes from a CDN.
                 if route_path(scope) != DOCUMENTATION:
                     headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
-                if scope["method"] == "POST":
+                if scope["method"] == "POST" or is_counted(scope["method"], route_path(scope)):
                     headers["Cache-Control"] = "no-store"  # questions and answers are private
                 else:
                     headers.setdefault("Cache-Control", "no-cache")

@@ -12,25 +12,33 @@ references`).
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from app.errors import IndexFailure
-from app.references.query_analysis import Query, Stress, analyse
+from app.references.calibration import Judge, floor
+from app.references.passages import Passage, window
+from app.references.query_analysis import analyse
+from app.references.ranking import Ranked, Ranking, Weights
 from app.references.spelling import Spelling
-from app.references.storage import Floats, Postings, Texts, Vocabulary, load
+from app.references.storage import Texts, Vocabulary, load
 from app.references.support import Support, support
 from app.references.terms import Terms
 
 _FORMAT = 2
 _SUPPORT_CHARACTERS = 5_000  # of each reference: reading a book for one sentence holds up others
 _REMEMBERED_TEXTS = 256
+_CONSIDERED = 30  # the nearest questions, of which the likely good ones are found
+_FARTHER = 7  # places after those asked for, of which a text may come forward
+_NEAR = 0.1  # of the best score: what is below is about something else
+_NO_WORD = 1e-6  # score of a question that shares no word
+_READ_FIRST = 3
 
 
 class Reference(NamedTuple):
@@ -45,19 +53,6 @@ class Reference(NamedTuple):
     type: str
     licence: str
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What counts how much in the ranking."""
-
-    coverage_power: float = 2.0
-    exact: float = 0.3
-    question: float = 0.5
-    type: float = 0.2
-    stress: Stress = field(default_factory=Stress)
-    usual_type: float = 0.5
-    """Of the bonus for its type, what information and usage get when nothing asks for them."""
 
 
 class References:
@@ -89,24 +84,14 @@ class References:
             Texts(directory, name, self.settings["per_block"][name])
             for name in ("rows", "documents", "answers")
         )
-        self._documents = load(directory, "rows.documents").astype(np.intp)
-        self._types = load(directory, "rows.types").astype(np.intp)
-        self._row_answers = load(directory, "rows.answers")
-        self._document_starts = load(directory, "documents.starts").astype(np.intp)
-        self._document_names = load(directory, "documents.names").astype(np.intp)
-        self._phrases = load(directory, "phrases.keys")
-        self._phrase_names = load(directory, "phrases.names")
+        self.ranking = Ranking(directory, self.settings["types"], self._vocabulary)
         self._answers_having = load(directory, "terms.answers")
-        names = int(self._document_names.max(initial=0)) + 1
-        self._names = Postings(directory, "names", names)
-        self._questions = Postings(directory, "questions", len(self._documents))
-        self._name_totals = self._names.totals()
-        if not len(self._types) == len(self._documents) == self.settings["questions"]:
+        if len(self.ranking.documents) != self.settings["questions"]:
             raise ValueError("its files do not belong together")
 
     def __len__(self) -> int:
         """How many questions it holds."""
-        return len(self._documents)
+        return len(self.ranking.documents)
 
     async def find(self, message: str, count: int) -> list[Reference]:
         """Search without holding up the event loop."""
@@ -117,14 +102,87 @@ class References:
         finally:
             self.searching -= 1
 
+    async def find_passages(self, question: str, count: int) -> list[Passage]:
+        """Search for what a model is to read, without holding up the event loop."""
+        loop = asyncio.get_running_loop()
+        self.searching += 1
+        try:
+            return await loop.run_in_executor(self._thread, self.passages, question, count)
+        finally:
+            self.searching -= 1
+
     def search(self, message: str, count: int) -> list[Reference]:
-        """Return the references for a message, the best first; none that shares no word with it."""
+        """Return the references for a message, the best first; none that is likely good: none.
+
+        Where none of the first three has a text and a good one farther down does, the best of
+        those takes the third place.
+        """
         if not count:
             return []
-        scores = self._scores(message)
-        best = np.argpartition(-scores, min(count, len(scores) - 1))[:count]
-        best = best[np.lexsort((best, -scores[best]))]
-        return [self._entry(int(row), float(scores[row])) for row in best if scores[row] > 0]
+        likely = list(islice(self._likely(self.rank(message)), count + _FARTHER))
+        shown = min(count, _READ_FIRST)
+        has_text = [bool(self.ranking.answers[row]) for row, _ in likely]
+        if True in has_text[shown:] and not any(has_text[:shown]):
+            likely.insert(shown - 1, likely.pop(has_text.index(True)))
+        highest = np.minimum.accumulate([probability for _, probability in likely[:count]])
+        return [
+            self.entry(row, float(least))
+            for (row, _), least in zip(likely[:count], highest, strict=True)
+        ]
+
+    def passages(self, question: str, count: int, characters: int = 1_000) -> list[Passage]:
+        """Return what published answers say on a question: different texts, the best first.
+
+        Args:
+            question: as a person asked it.
+            count: the most to return; fewer, or none, where no more is likely good.
+            characters: the most of each; about 230 of GPT-2's tokens for 1,000.
+
+        """
+        ranked = self.rank(question)
+        weights = self._telling(ranked)
+        passages: dict[str, Passage] = {}
+        for row, probability in self._likely(ranked):
+            reference = self.entry(row, probability)
+            if reference.answer and reference.answer not in passages:
+                passages[reference.answer] = Passage(
+                    reference.id,
+                    reference.focus,
+                    reference.question,
+                    window(reference.answer, weights, self.terms.stems, characters),
+                    reference.source,
+                    reference.url,
+                    reference.licence,
+                    reference.score,
+                )
+            if len(passages) == count:
+                break
+        return list(passages.values())
+
+    def _likely(self, ranked: Ranked) -> Iterator[tuple[int, float]]:
+        """Yield the questions that are likely good and how likely, the best first."""
+        scores = ranked.scores
+        best = np.flatnonzero(scores > max(_NO_WORD, _NEAR * float(scores.max(initial=0))))
+        best = best[np.lexsort((best, -scores[best]))][:_CONSIDERED]
+        judge, likely = Judge(ranked, self.ranking), 1.0
+        for place, row in enumerate(best.tolist()):
+            likely = min(likely, judge.probability(row))
+            if not place and likely < floor():
+                return
+            yield row, likely
+
+    def _telling(self, ranked: Ranked) -> dict[str, float]:
+        rarities = self.ranking.questions.rarities
+        return {
+            term: weight * float(rarities[number])
+            for term, weight in ranked.query.weights.items()
+            if (number := ranked.terms[term]) is not None
+        }
+
+    def rank(self, message: str) -> Ranked:
+        """Return how near every question is to a message."""
+        query = analyse(message, self.terms, self.spelling, self._vocabulary, self.weights.stress)
+        return self.ranking.rank(query, self.weights)
 
     async def support(self, answer: str, references: Sequence[Reference]) -> Support | None:
         """Return how much of an answer stands in references; None where none of them has text."""
@@ -151,10 +209,11 @@ class References:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _entry(self, row: int, score: float) -> Reference:
+    def entry(self, row: int, score: float = 0.0) -> Reference:
+        """Return a question of the index by its number."""
         number, question = self._rows[row].split("\t")
-        path, source, url, focus = self._described[int(self._documents[row])].split("\t")
-        answer = int(self._row_answers[row])
+        path, source, url, focus = self._described[int(self.ranking.documents[row])].split("\t")
+        answer = int(self.ranking.answers[row])
         return Reference(
             id=f"{path}#{number}",
             question=question,
@@ -162,57 +221,7 @@ class References:
             source=source,
             url=url,
             focus=focus,
-            type=self.settings["types"][int(self._types[row])],
+            type=self.settings["types"][int(self.ranking.types[row])],
             licence="CC BY 4.0" if answer else "link only",
             score=round(score, 3),
-        )
-
-    def _scores(self, message: str) -> Floats:
-        query = analyse(
-            message, self.terms, self.spelling, self._vocabulary, self.weights.stress
-        )
-        scores = self._topics(query)[self._documents]
-        asked = np.zeros(len(self._documents), dtype=np.float32)
-        for number, weight in self._numbered(query):
-            self._questions.add(asked, number, weight)
-        scores += self.weights.question * asked
-        scores *= self._type_factors(query)[self._types]
-        return scores
-
-    def _numbered(self, query: Query) -> list[tuple[int, float]]:
-        found = ((self._vocabulary.number(term), weight) for term, weight in query.weights.items())
-        return [(number, weight) for number, weight in found if number is not None]
-
-    def _topics(self, query: Query) -> Floats:
-        """Return what the message says about each document's topic, float32 (documents,)."""
-        matched = np.zeros(self._names.size, dtype=np.float32)
-        share = np.zeros_like(matched)
-        for number, weight in self._numbered(query):
-            self._names.add(matched, number, weight)
-            self._names.add(share, number, 1.0)
-        share /= self._name_totals
-        named = matched * share**self.weights.coverage_power
-        exact = self._exact(query)
-        named[exact] *= 1 + self.weights.exact
-        best = np.zeros(len(self._document_starts), dtype=np.float32)
-        called = np.flatnonzero(np.diff(self._document_starts))
-        best[called] = np.maximum.reduceat(
-            named[self._document_names], self._document_starts[called]
-        )
-        return best
-
-    def _exact(self, query: Query) -> list[int]:
-        """Return the names that stand in the message, word after word."""
-        keys = np.fromiter(query.phrases, dtype=np.uint32, count=len(query.phrases))
-        places = np.searchsorted(self._phrases, keys)
-        places = places[places < len(self._phrases)]
-        hits = places[np.isin(self._phrases[places], keys)]
-        return [int(self._phrase_names[place]) for place in hits]
-
-    def _type_factors(self, query: Query) -> Floats:
-        asked = dict.fromkeys(query.types, 1.0)
-        usual = dict.fromkeys(("information", "usage"), self.weights.usual_type) | asked
-        return np.array(
-            [1 + self.weights.type * usual.get(name, 0.0) for name in self.settings["types"]],
-            dtype=np.float32,
         )

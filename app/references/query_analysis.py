@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.references.spelling import Spelling
 from app.references.storage import Vocabulary
@@ -45,27 +45,38 @@ class Query:
     """The terms of the message, and how much it stresses each."""
     phrases: Mapping[int, int]
     """CRC-32 of each run of words, as stems, and how many words it has."""
+    asking: frozenset[str]
+    """Those of the terms that ask something of a topic, and seldom name one."""
     types: list[str]
     """MedQuAD's types of questions that the message sounds like."""
 
 
+class _Words(NamedTuple):
+    polite: frozenset[str]
+    asking: frozenset[str]
+    types: Mapping[str, re.Pattern[str]]
+
+
 @cache
-def _words() -> tuple[frozenset[str], Mapping[str, re.Pattern[str]]]:
+def _words() -> _Words:
     read: dict[str, Any] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     types = {name: re.compile(pattern) for name, pattern in read["types"].items()}
-    return frozenset(read["polite"].split()), types
+    return _Words(frozenset(read["polite"].split()), frozenset(read["asking"].split()), types)
 
 
 def question_types(message: str) -> list[str]:
     """Return MedQuAD's types of questions that the message sounds like."""
     lower = message.lower()
-    return [name for name, pattern in _words()[1].items() if pattern.search(lower)]
+    return [name for name, pattern in _words().types.items() if pattern.search(lower)]
 
 
-def analyse(message: str, terms: Terms, spelling: Spelling, vocabulary: Vocabulary, stress: Stress) -> Query:
+def analyse(
+    message: str, terms: Terms, spelling: Spelling, vocabulary: Vocabulary, stress: Stress
+) -> Query:
     """Return what a message seeks; its first 800 words tell."""
     weights: dict[str, float] = {}
     phrases: dict[int, int] = {}
+    asks: set[str] = set()
     read, corrections = 0, _MOST_CORRECTIONS
     for sentence in _SENTENCE_END.split(message):
         words = terms.words(sentence)[: _MOST_WORDS - read]
@@ -77,8 +88,10 @@ def analyse(message: str, terms: Terms, spelling: Spelling, vocabulary: Vocabula
                 meant[place] = spelling.correct(word) or word
         stems = terms.stem(meant)
         for place, term in terms.placed(meant, stems, particles=True):
-            if meant[place] in _words()[0]:
+            if meant[place] in _words().polite:
                 continue
+            if meant[place] in _words().asking:
+                asks.add(term)
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
@@ -86,7 +99,7 @@ def analyse(message: str, terms: Terms, spelling: Spelling, vocabulary: Vocabula
             weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
         phrases.update(_phrases(stems))
         read += len(words)
-    return Query(weights, phrases, question_types(message))
+    return Query(weights, phrases, frozenset(asks), question_types(message))
 
 
 def _acronyms(sentence: str) -> Iterator[str]:

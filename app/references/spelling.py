@@ -39,7 +39,7 @@ class Spelling:
     def is_known(self, word: str) -> bool:
         """Whether a word is one, rightly spelled."""
         sought = word.encode("ascii", "ignore")
-        place = int(np.searchsorted(self._known, sought))  # type: ignore[arg-type]  # bytes work
+        place = int(np.searchsorted(self._known, sought))
         return place < len(self._known) and self._known[place] == sought
 
     def needs(self, word: str) -> bool:
@@ -60,6 +60,8 @@ class Spelling:
         return None
 
     def _read_group(self, letter: int, length: int) -> list[str]:
-        start, end = np.searchsorted(self._groups, [letter * 256 + length, letter * 256 + length + 1])
+        start, end = np.searchsorted(
+            self._groups, [letter * 256 + length, letter * 256 + length + 1]
+        )
         words: list[Any] = self._spelled[start:end].tolist()
         return [word.decode("ascii") for word in words]

@@ -16,6 +16,7 @@ Floats = NDArray[np.float32]
 
 _SEPARATOR = "\0"
 _REMEMBERED_BLOCKS = 8
+_ONE = np.float32(1)
 
 
 def load(directory: Path, name: str) -> NDArray[Any]:
@@ -59,34 +60,42 @@ class Vocabulary:
     def number(self, term: str) -> int | None:
         """Return a term's number; None if no text of the index has it."""
         sought = term.encode()
-        place = int(np.searchsorted(self._terms, sought))  # type: ignore[arg-type]  # bytes work
+        place = int(np.searchsorted(self._terms, sought))
         return place if place < len(self._terms) and self._terms[place] == sought else None
 
 
 class Postings:
     """Which entries of one field hold a term, and how much it is worth there."""
 
-    def __init__(self, directory: Path, name: str, entries: int) -> None:
+    def __init__(self, directory: Path, name: str, entries: int, specificity: NDArray[Any]) -> None:
         self._starts = load(directory, f"{name}.starts")
         self.entries = load(directory, f"{name}.entries")
         weighted = (directory / f"{name}.weights.npy").is_file()
         self._weights = load(directory, f"{name}.weights") if weighted else None
         self.size = entries
-        having = np.diff(self._starts.astype(np.int64))
-        self.rarities = np.log1p((entries - having + 0.5) / (having + 0.5)).astype(np.float32)
-        self.rarities *= load(directory, "terms.specificity") / np.float32(255)
-        """Inverse document frequencies, as Lucene's, of everyday words less: float32 (terms,)."""
+        having: NDArray[Any] = np.diff(self._starts.astype(np.int64))
+        self._having = having
+        self.frequencies = np.log1p((entries - having + 0.5) / (having + 0.5)).astype(np.float32)
+        """Inverse document frequencies, as Lucene's: float32 (terms,)."""
+        self.rarities = self.frequencies * (specificity / np.float32(255))
+        """The same, of everyday words less: what they tell."""
 
-    def add(self, total: Floats, term: int, weight: float) -> None:
-        """Add what a term of a message is worth to each entry's total, float32 (entries,)."""
+    def of(self, term: int) -> tuple[NDArray[Any], NDArray[Any] | np.float32]:
+        """Return the entries that have a term, and its weight in each."""
         found = slice(int(self._starts[term]), int(self._starts[term + 1]))
-        worth = np.float32(weight * self.rarities[term])
-        if self._weights is None:
-            total[self.entries[found]] += worth
-        else:
-            total[self.entries[found]] += worth * self._weights[found]
+        return self.entries[found], _ONE if self._weights is None else self._weights[found]
 
-    def totals(self) -> Floats:
-        """Return the sum of the rarities of each entry's terms, float32 (entries,)."""
-        each = np.repeat(self.rarities, np.diff(self._starts.astype(np.int64)))
-        return np.bincount(self.entries, each, self.size).astype(np.float32)
+    def has(self, term: int, entry: int) -> bool:
+        """Whether an entry holds a term."""
+        start, end = int(self._starts[term]), int(self._starts[term + 1])
+        place = start + int(np.searchsorted(self.entries[start:end], entry))
+        return place < end and int(self.entries[place]) == entry
+
+    def totals(self) -> tuple[Floats, Floats]:
+        """Return the sums of each entry's terms, float32 (entries,): frequencies, rarities."""
+        terms = np.repeat(np.arange(len(self._starts) - 1), self._having)
+        frequencies, rarities = (
+            np.bincount(self.entries, each[terms], self.size).astype(np.float32)
+            for each in (self.frequencies, self.rarities)
+        )
+        return frequencies, rarities

@@ -13,9 +13,9 @@ and Dina Demner-Fushman, "A question-entailment approach to question answering",
 Attribution 4.0 International licence (https://creativecommons.org/licenses/by/4.0/).
 
 Changed: whitespace runs became one space; equal answers are kept once; the texts were compressed
-and indexed. {answered:,} of the {questions:,} questions have their answer here. The others, those of
-collections 10-12 above all (A.D.A.M. Medical Encyclopedia, MedlinePlus drugs and herbs), have none,
-as in MedQuAD: their licence allows a link alone, so a link is all there is.
+and indexed. {answered:,} of the {questions:,} questions have their answer here. The others have
+none, as in MedQuAD: most are of collections 10-12 (A.D.A.M. Medical Encyclopedia, MedlinePlus drugs
+and herbs), whose licence allows a link alone, so a link is all there is.
 
 The answers were published by institutes of the National Institutes of Health and the CDC; each
 names its source and its page. They were collected in 2019 and are no medical advice.

@@ -25,8 +25,7 @@ def small(numbers: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
 
 
 def write_texts(texts: Sequence[str], out: Path, per_block: int) -> None:
-    """Write texts as zlib blocks of `per_block`: `<out>.npy` the bytes, `<out>.ends.npy` where
-    each block ends."""
+    """Write `<out>.npy`, texts as zlib blocks of `per_block`, and `<out>.ends.npy`, their ends."""
     assert not any(SEPARATOR in text for text in texts)
     blocks = [
         zlib.compress(SEPARATOR.join(texts[start : start + per_block]).encode(), 9)
@@ -34,6 +33,18 @@ def write_texts(texts: Sequence[str], out: Path, per_block: int) -> None:
     ]
     np.save(_beside(out, ".npy"), np.frombuffer(b"".join(blocks), dtype=np.uint8))
     np.save(_beside(out, ".ends.npy"), small(np.cumsum([len(block) for block in blocks])))
+
+
+def read_texts(path: Path) -> list[str]:
+    """Return all the texts that `write_texts` wrote."""
+    packed = np.load(_beside(path, ".npy"), allow_pickle=False)
+    ends = np.load(_beside(path, ".ends.npy"), allow_pickle=False)
+    blocks = np.split(packed, ends[:-1].astype(np.intp))
+    return [
+        text
+        for block in blocks
+        for text in zlib.decompress(block.tobytes()).decode().split(SEPARATOR)
+    ]
 
 
 def write_words(words: Sequence[str], out: Path) -> None:
@@ -49,11 +60,10 @@ class Postings:
         self.terms = {term for text in texts for term in text}
 
     def write(self, vocabulary: Sequence[str], out: Path, *, weighted: bool) -> None:
-        """Write `<out>.starts.npy` (terms + 1), `<out>.entries.npy` and, if each occurrence has a
-        weight of its own, `<out>.weights.npy` as float16.
+        """Write `<out>.starts.npy` (terms + 1), `<out>.entries.npy` and maybe `<out>.weights.npy`.
 
-        The weights are BM25's of Lucene without the inverse document frequency (Kamphuis et al.
-        2020), which the reader knows from the starts.
+        The weights, float16, are each occurrence's own: BM25's of Lucene without the inverse
+        document frequency (Kamphuis et al. 2020), which the reader knows from the starts.
         """
         numbers = {term: number for number, term in enumerate(vocabulary)}
         lengths = np.array([len(text) for text in self.texts])

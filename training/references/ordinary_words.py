@@ -63,4 +63,5 @@ def specificity(
         ]
     )
     shares = np.clip(_EQUAL + (1 - _EQUAL) * np.log10(ratios), _LEAST, 1)
-    return np.round(255 * shares).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.round(255 * shares).astype(np.uint8)
+    return rounded

@@ -1,7 +1,7 @@
-"""How a text of MedQuAD becomes terms of the index; `app.references.terms` does the same to a message.
+"""How a text of MedQuAD becomes terms of the index, as `app.references.terms` does to a message.
 
 The two rooms do not import each other: the rules stand here as code and travel as data in the
-index's `terms.json`, and a test holds both to the same terms.
+index's `index.json`, and a test holds both to the same terms.
 """
 
 import re
@@ -20,14 +20,16 @@ other our ours out over own s same shall she should so some such t than that the
 there these they this those through to too under until up us very was wasnt we were what whats when
 where which while who whom whose why will with wont would wouldnt you your youre yours
 """.split()  # noqa: SIM905 - a list of so many words is longer than it is clear
-_NUMERALS = dict(zip("ii iii iv vi vii viii ix xi xii".split(), "2 3 4 6 7 8 9 11 12".split()))
+_NUMERALS = {
+    "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11",
+}  # fmt: skip
 _COUNTED_NUMERALS = {"i": "1", "v": "5", "x": "10"}
-_COUNTED = "type stage grade group class factor".split()
+_COUNTED = ["type", "stage", "grade", "group", "class", "factor"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What `terms.json` tells the app."""
+    """What `index.json` tells the app."""
 
     splitter: str = r"[a-z0-9]+"
     qualifier: str = r"\d+[a-z]{0,2}|[a-z]"
@@ -64,7 +66,7 @@ class Terms:
         return words
 
     def of(self, words: list[str]) -> list[str]:
-        """Return the terms of words: stems without stop words, qualifiers bound to what they follow."""
+        """Return the terms of words: stems, qualifiers bound to what they follow."""
         return list(self._terms(words, particles=False))
 
     def of_name(self, words: list[str]) -> list[str]:
