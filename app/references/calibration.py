@@ -17,7 +17,7 @@ from app.references.ranking import Ranked, Ranking
 
 _FILE = Path(__file__).with_suffix(".json")
 _MOST_TELLING = 6  # words of a message
-_UNKNOWN_RARITY = 4.0  # of a word that no text has: somebody's name, or a thing unheard of
+_UNKNOWN = 0.4  # of the greatest rarity: a word that no text has may be a name or a slip
 
 
 class Features(NamedTuple):
@@ -92,8 +92,9 @@ class Judge:
 
 def _told(ranked: Ranked, ranking: Ranking) -> Iterator[tuple[int | None, float]]:
     """Yield the terms that say what a message is about, by number, and how much each tells."""
+    unknown = _UNKNOWN * ranking.rarest
     for term, number in ranked.terms.items():
         if term in ranked.query.asking or (number is None and ("#" in term or "=" in term)):
             continue
-        rarity = _UNKNOWN_RARITY if number is None else float(ranking.questions.rarities[number])
+        rarity = float(ranking.questions.rarities[number]) if number is not None else unknown
         yield number, (rarity * ranked.query.weights[term]) ** 2

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from app.references.query_analysis import Query, Stress
 from app.references.storage import Floats, Postings, Vocabulary, load
 
-_ENOUGH = 8.0  # rarity of a word that few names have
+_ENOUGH = 0.8  # of the rarity of a word that one name has: what says which topic is meant
 
 _LITTLE = np.float32(1e-6)
 
@@ -79,6 +79,8 @@ class Ranking:
         )
         self.questions = Postings(directory, "questions", len(self.documents), self.specificity)
         self._name_totals, self._name_tells = self.names.totals()
+        self.rarest = float(np.log1p((self.names.size - 0.5) / 1.5))
+        """The rarity of a word that one name alone has."""
 
     def names_of(self, row: int) -> Places:
         """Return the names that a question's topic has."""
@@ -93,7 +95,7 @@ class Ranking:
 
     def name_telling(self, name: int) -> float:
         """Return how much a name tells, 0-1: `cold` little, `hydrocephalus` enough."""
-        return float(min(1.0, self._name_tells[name] / _ENOUGH))
+        return float(min(1.0, self._name_tells[name] / (_ENOUGH * self.rarest)))
 
     def rank(self, query: Query, weights: Weights) -> Ranked:
         """Return how near every question is."""
