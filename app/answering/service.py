@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.answering.answerer import Answerer, ModelName
-from app.engine.decoding import Decoding
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.errors import InvalidField, NotReady, ServiceError
 from app.references.index import References
 from app.references.red_flags import Notice, notices, spoken

@@ -17,11 +17,15 @@ _MAX_RETRY_AFTER_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one engine takes on, and how long its thread may go without a turn."""
+    """How much one engine takes on, and how long it may go without a step.
+
+    `cache_tokens` are the tokens whose keys and values are kept at the same time.
+    """
 
     max_running: int
     max_waiting: int
     max_batch_tokens: int
+    cache_tokens: int = 16_384
     stall_seconds: float = 4.0
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from app.engine.admission import Limits, Places
 from app.engine.channel import Wire, read
 from app.engine.context import answer_room, require_fit
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.engine.interface import Token
 from app.engine.tokenizer import Tokenizer
 from app.engine.tokenizer_files import read_tokenizer

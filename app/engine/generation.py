@@ -20,7 +20,7 @@ from app.engine.admission import Limits, Places
 from app.engine.batching import guarded_manager, ran_out_of_memory
 from app.engine.checkpoint import Checkpoint
 from app.engine.context import answer_room, require_fit
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.engine.interface import Token
 from app.errors import GenerationFailed, NotReady
 

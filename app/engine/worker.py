@@ -24,7 +24,6 @@ from app.engine.admission import Limits
 from app.engine.backends.device import best_device, best_dtype, cpu_threads, is_small
 from app.engine.channel import Message, Wire, written
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
 from app.engine.interface import Source
 from app.errors import CheckpointError, GenerationFailed, ServiceError

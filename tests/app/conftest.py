@@ -27,8 +27,13 @@ from transformers import GenerationConfig
 from app.answering.answerer import Answerer, Deadlines, ModelName
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
+<<<<<<< HEAD
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
+=======
+from app.engine.checkpoint import Checkpoint, Source, load, prompt_format
+from app.engine.interface import Decoding
+>>>>>>> 538acbe (The engine's own step loop: requests, budgets, blocks, whole-batch sampling, seeds and lossless drafts, tested over a fake model)
 from app.engine.generation import BatchingEngine
 from app.engine.interface import Source, Token
 from app.errors import QueueFull

@@ -18,7 +18,7 @@ from app.engine.admission import Limits
 from app.engine.channel import Wire, read, written
 from app.engine.checkpoint import Checkpoint
 from app.engine.client import WorkerEngine, ready
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.engine.processes import Workers
 from app.errors import (
     CheckpointError,

@@ -12,8 +12,13 @@ import pytest
 import torch
 
 from app.engine.admission import Limits
+<<<<<<< HEAD
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
+=======
+from app.engine.checkpoint import Checkpoint, Source, load
+from app.engine.interface import Decoding
+>>>>>>> 538acbe (The engine's own step loop: requests, budgets, blocks, whole-batch sampling, seeds and lossless drafts, tested over a fake model)
 from app.engine.generation import BatchingEngine
 from app.engine.interface import Source, Token
 from app.engine.no_repeat import inside_words

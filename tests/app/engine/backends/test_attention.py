@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from app.engine.backends import attention
 from app.engine.checkpoint import Checkpoint
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.engine.generation import BatchingEngine
 from tests.app.conftest import generated
 

@@ -12,8 +12,13 @@ from torch import nn
 from app.engine.admission import Limits
 from app.engine.backends.device import best_dtype
 from app.engine.backends.quantizing import Int8Linear, check_int8
+<<<<<<< HEAD
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
+=======
+from app.engine.checkpoint import Checkpoint, Source, load
+from app.engine.interface import Decoding
+>>>>>>> 538acbe (The engine's own step loop: requests, budgets, blocks, whole-batch sampling, seeds and lossless drafts, tested over a fake model)
 from app.engine.generation import BatchingEngine
 from app.engine.interface import Source
 from app.errors import CheckpointError
