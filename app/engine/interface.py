@@ -111,8 +111,20 @@ class Engine(Protocol):
         """Whether the inference thread runs, and is not stuck."""
 
     @property
+    def restarting(self) -> bool:
+        """Whether it has ended by itself and is being started again."""
+
+    @property
     def in_flight(self) -> int:
         """Requests admitted and not yet over."""
+
+    @property
+    def drafted(self) -> int:
+        """Tokens that were guessed since the start."""
+
+    @property
+    def accepted(self) -> int:
+        """How many of them were right, and so came without a step of their own."""
 
     def require_place(self) -> None:
         """Raise QueueFull if a request would be refused now."""
