@@ -41,7 +41,7 @@ async def load_engines(
     async def load(place: int, model: ModelName, source: Source) -> WorkerEngine:
         with telemetry.loading(model):
             return await WorkerEngine.load(
-                workers.socket(place),
+                workers.connection(place),
                 limits,
                 restart=partial(workers.restart, place),
                 restarts=settings.model_restarts,

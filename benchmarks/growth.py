@@ -21,15 +21,9 @@ from matplotlib.figure import Figure
 from app.engine.admission import Limits
 from app.engine.backends.attention import BY_REQUEST
 from app.engine.backends.device import best_device, best_dtype
-<<<<<<< HEAD
 from app.engine.checkpoint import load
-from app.engine.interface import Decoding
-=======
-from app.engine.checkpoint import Source, load
-from app.engine.interface import Decoding
->>>>>>> 538acbe (The engine's own step loop: requests, budgets, blocks, whole-batch sampling, seeds and lossless drafts, tested over a fake model)
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.settings import Settings
 from benchmarks.harness import results
 from benchmarks.harness.servers import random_gpt2

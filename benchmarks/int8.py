@@ -18,15 +18,9 @@ from app.answering.answerer import Answerer, Deadlines, ModelName, finished
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.backends.device import best_dtype
-<<<<<<< HEAD
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.interface import Decoding
-=======
-from app.engine.checkpoint import Checkpoint, Source, load, prompt_format
-from app.engine.interface import Decoding
->>>>>>> 538acbe (The engine's own step loop: requests, budgets, blocks, whole-batch sampling, seeds and lossless drafts, tested over a fake model)
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.errors import PromptTooLong
 from app.settings import DEMO, Settings
 from benchmarks.harness.results import Row, record, report

@@ -250,7 +250,7 @@ class WorkerEngine:
         self.drafted = self._before[0] + message["drafted"]
         self.accepted = self._before[1] + message["accepted"]
         for number, *fields in message.get("tokens", ()):
-            token = Token(*fields)
+            token = Token(*fields[:5], top=tuple(map(tuple, fields[5])) if fields[5:] else ())
             self._tell(number, token, over=token.last)
         for number, bits in message.get("scored", ()):
             self._tell(number, float(bits))

@@ -19,7 +19,7 @@ class Workers:
     def __init__(self, count: int) -> None:
         self._running = [_started() for _ in range(count)]
 
-    def socket(self, place: int) -> socket.socket:
+    def connection(self, place: int) -> socket.socket:
         """Return our end of the connection to a process."""
         return self._running[place][1]
 
@@ -30,7 +30,7 @@ class Workers:
         """
         _end(*self._running[place])
         self._running[place] = _started()
-        return self.socket(place)
+        return self.connection(place)
 
     def close(self) -> None:
         """End all of them at once."""

@@ -98,7 +98,9 @@ class Worker:
             elif isinstance(result, float):
                 message["scored"].append([number, result])
             else:
-                message["tokens"] += [[number, *token] for token in result]
+                message["tokens"] += [
+                    [number, *(token[:4] if token.logprob is None else token)] for token in result
+                ]
         self._channel.send(message | self._beat())
 
     def _beat(self) -> Message:

@@ -9,15 +9,9 @@ import torch
 
 from app.engine.admission import Limits
 from app.engine.backends.device import best_dtype
-<<<<<<< HEAD
 from app.engine.checkpoint import load
-from app.engine.interface import Decoding
-=======
-from app.engine.checkpoint import Source, load
-from app.engine.interface import Decoding
->>>>>>> 538acbe (The engine's own step loop: requests, budgets, blocks, whole-batch sampling, seeds and lossless drafts, tested over a fake model)
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.errors import CheckpointError
 from app.settings import Settings
 from benchmarks.peers.contract import Case, Prompts
