@@ -147,8 +147,6 @@ class GPT2:
         )
         head = {} if shape.tied else {_HEAD: (shape.vocabulary, shape.width)}
         counted = shape.expected() | head
-            {} if shape.tied else {_HEAD: (shape.vocabulary, shape.width)}
-        )
         self.parameters = sum(math.prod(wanted) for wanted in counted.values())
 
     def read(self, name: str) -> Array:
