@@ -39,7 +39,8 @@ def paged(step: Step, context_tokens: int) -> Attend:
     """
     from torch.nn.attention.varlen import varlen_attn
 
-    bounds, lengths, table = step.bounds.int(), step.lengths.int(), step.table.int()
+    bounds, key_bounds = step.bounds.int(), step.key_bounds.int()
+    lengths, table = step.lengths.int(), step.table.int()
 
     def attend(query: Tensor, keys: Tensor, values: Tensor, scale: float) -> Tensor:
         attended = varlen_attn(
@@ -47,7 +48,7 @@ def paged(step: Step, context_tokens: int) -> Attend:
             keys,
             values,
             bounds,
-            None,
+            key_bounds,
             step.shape.longest,
             context_tokens,
             scale=scale,
@@ -70,7 +71,7 @@ def gathered(step: Step, block_tokens: int, dtype: torch.dtype) -> Attend:
         attended = torch.zeros_like(query)
         for group, mask in zip(step.groups, masks, strict=True):
             rows = slice(group.start, group.start + group.runs * group.tokens)
-            queries = query[rows].unflatten(0, (group.runs, group.tokens))
+            queries = query[rows].view(group.runs, group.tokens, *query.shape[1:])
             attended[rows] = (
                 scaled_dot_product_attention(
                     queries.transpose(1, 2),

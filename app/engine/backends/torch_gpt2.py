@@ -4,7 +4,7 @@ Knows nothing about requests or sampling. What lies between the matrices is floa
 format, and so is the output head: GPT-2's logits lie around -35 to -112, where 16 bits merge them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +62,13 @@ class TorchGPT2:
             _PRODUCT_ROWS if self._fixed_rows else 1,
         )
         shape = (self.blocks + 1, block_tokens, config.heads, config.head_width)
-        options = {"dtype": computing.dtype, "device": computing.device}
-        self._keys = [torch.zeros(shape, **options) for _ in weights.layers]  # type: ignore[arg-type]
-        self._values = [torch.zeros(shape, **options) for _ in weights.layers]  # type: ignore[arg-type]
+        self._keys, self._values = (
+            [
+                torch.zeros(shape, dtype=computing.dtype, device=computing.device)
+                for _ in weights.layers
+            ]
+            for _ in range(2)
+        )
 
     @classmethod
     def load(cls, directory: Path, computing: Computing, cache_tokens: int) -> "TorchGPT2":
@@ -145,18 +149,15 @@ class TorchGPT2:
         """Return rows times a matrix, plus its bias, in the matrix's format."""
         matrix, bias = linear
         hidden = hidden.to(matrix.dtype)
-        if not self._fixed_rows or len(hidden) == _PRODUCT_ROWS:
-            return torch.addmm(bias, hidden, matrix)
-        product = hidden.new_empty(len(hidden), len(bias))
-        for rows, into in zip(
-            hidden.split(_PRODUCT_ROWS), product.split(_PRODUCT_ROWS), strict=True
-        ):
-            torch.addmm(bias, rows, matrix, out=into)
-        return product
+        return self._by_pieces(hidden, lambda rows: torch.addmm(bias, rows, matrix))
 
     def _head(self, hidden: Tensor) -> Tensor:
-        hidden = self._normed(hidden, self.weights.norm)
         head = self.weights.head.t()
-        if not self._fixed_rows or len(hidden) == _PRODUCT_ROWS:
-            return hidden @ head
-        return torch.cat([rows @ head for rows in hidden.split(_PRODUCT_ROWS)])
+        hidden = self._normed(hidden, self.weights.norm)
+        return self._by_pieces(hidden, lambda rows: rows @ head)
+
+    def _by_pieces(self, hidden: Tensor, product: Callable[[Tensor], Tensor]) -> Tensor:
+        if not self._fixed_rows or len(hidden) <= _PRODUCT_ROWS:
+            return product(hidden)
+        starts = range(0, len(hidden), _PRODUCT_ROWS)
+        return torch.cat([product(hidden[start : start + _PRODUCT_ROWS]) for start in starts])

@@ -5,8 +5,9 @@ copy and never asked. Requests with as many tokens and about as many keys stand 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -49,11 +50,13 @@ class Step:
     ids: Tensor
     positions: Tensor
     slots: Tensor
-    """Where a row's key and value go: block × `block_tokens` + place in it."""
+    """Where a row's key and value go: its block times `block_tokens`, plus the place in it."""
     rows: Tensor
     """Which rows' logits, in the order asked for."""
     bounds: Tensor
     """Where each run's rows begin, then where the last one's end [rows + 1]; no run: the end."""
+    key_bounds: Tensor
+    """The same of the keys that runs meet, as if those lay in a row [rows + 1]."""
     lengths: Tensor
     """Keys that each run meets, its own tokens' included [rows]; no run: 0."""
     table: Tensor
@@ -78,64 +81,64 @@ class Layout:
         return -(-self.context_tokens // self.block_tokens)
 
     def step(self, runs: Sequence[Run], device: torch.device) -> Step:
-        """Lay out a step and send it to the device, without waiting for that.
-
-        Runs may come in any order; no two may hold the same block.
-        """
+        """Lay out a step and send it to the device, without waiting for that."""
         grouped = self._grouped(runs)
-        ordered = [run for group in grouped.values() for run in group]
+        ordered = [place for group in grouped.values() for place in group]
         host = _Host()
-        first_row = self._rows(ordered, host)
-        rows = sum(host.sizes[:1])
+        ends = self._rows([runs[place] for place in ordered], host)
+        rows = host.sizes[0]
+        end = dict(zip(ordered, ends, strict=True))
         asked = [
             row
-            for run in runs
-            for row in range(first_row[id(run)] + len(run.tokens) - run.wanted,
-                             first_row[id(run)] + len(run.tokens))
-        ]  # fmt: skip
+            for place, run in enumerate(runs)
+            for row in range(end[place] - run.wanted, end[place])
+        ]
         host.add(asked + [0] * (self._filled(len(asked)) - len(asked)))
-        self._whose(ordered, rows, host)
+        self._whose([runs[place] for place in ordered], rows, host)
         for (_, blocks), group in grouped.items():
-            host.add([block for run in group for block in _own(run, blocks)])
-            host.add([run.kv_length for run in group])
+            host.add([block for place in group for block in _own(runs[place], blocks)])
+            host.add([runs[place].kv_length for place in group])
         parts = host.send(device)
-        ids, positions, slots, wanted, bounds, lengths, table, *rest = parts
-        shape = Shape(rows, len(wanted), max(tokens for tokens, _ in grouped))
-        groups, start = [], 0
-        for place, ((tokens, blocks), group) in enumerate(grouped.items()):
-            names, kv_length = rest[2 * place : 2 * place + 2]
-            groups.append(Group(start, len(group), tokens, names.view(-1, blocks), kv_length))
-            start += len(group) * tokens
-        table = table.view(rows, -1)
+        ids, positions, slots, wanted, bounds, key_bounds, lengths, table, *rest = parts
         return Step(
-            shape, len(asked), ids, positions, slots, wanted, bounds, lengths, table, groups
+            Shape(rows, len(wanted), max(tokens for tokens, _ in grouped)),
+            len(asked),
+            ids,
+            positions,
+            slots,
+            wanted,
+            bounds,
+            key_bounds,
+            lengths,
+            table.view(rows, -1),
+            _groups(grouped, rest),
         )
 
     def _filled(self, rows: int) -> int:
         return -(-rows // self.row_multiple) * self.row_multiple
 
-    def _grouped(self, runs: Sequence[Run]) -> dict[tuple[int, int], list[Run]]:
-        """Return runs by their tokens and their blocks, these rounded up to a power of two.
+    def _grouped(self, runs: Sequence[Run]) -> dict[tuple[int, int], list[int]]:
+        """Return runs' places by their tokens and blocks, these rounded up to a power of two.
 
         What a row is computed with then depends on its own request alone, and no short request is
         filled up to the longest.
         """
-        grouped: defaultdict[tuple[int, int], list[Run]] = defaultdict(list)
-        for run in runs:
+        grouped: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        for place, run in enumerate(runs):
             blocks = -(-(run.kv_length + len(run.tokens)) // self.block_tokens)
             padded = min(1 << (blocks - 1).bit_length(), self.blocks_of_context)
-            grouped[len(run.tokens), padded].append(run)
+            grouped[len(run.tokens), padded].append(place)
         return grouped
 
-    def _rows(self, runs: Sequence[Run], host: "_Host") -> dict[int, int]:
-        """Add ids, positions and slots; return the first row of each run."""
+    def _rows(self, runs: Sequence[Run], host: "_Host") -> list[int]:
+        """Add ids, positions and slots; return behind which row each run ends."""
         ids: list[int] = []
         positions: list[int] = []
         slots: list[int] = []
-        first: dict[int, int] = {}
+        ends: list[int] = []
         for run in runs:
-            first[id(run)] = len(ids)
             ids += run.tokens
+            ends.append(len(ids))
             for position in range(run.kv_length, run.kv_length + len(run.tokens)):
                 block, place = divmod(position, self.block_tokens)
                 positions.append(position)
@@ -144,18 +147,29 @@ class Layout:
         host.add(ids + [0] * missing)
         host.add(positions + [0] * missing)
         host.add(slots + [self.blocks * self.block_tokens] * missing)
-        return first
+        return ends
 
     def _whose(self, runs: Sequence[Run], rows: int, host: "_Host") -> None:
         """Add bounds, lengths and blocks, as for as many runs as there are rows."""
-        bounds = [0]
-        for run in runs:
-            bounds.append(bounds[-1] + len(run.tokens))
+        bounds = [0, *accumulate(len(run.tokens) for run in runs)]
         missing = rows - len(runs)
+        lengths = [run.kv_length + len(run.tokens) for run in runs] + [0] * missing
         host.add(bounds + bounds[-1:] * missing)
-        host.add([run.kv_length + len(run.tokens) for run in runs] + [0] * missing)
+        host.add([0, *accumulate(lengths)])
+        host.add(lengths)
         own = [block for run in runs for block in _own(run, self.blocks_of_context)]
         host.add(own + [0] * (missing * self.blocks_of_context))
+
+
+def _groups(
+    grouped: Mapping[tuple[int, int], Sequence[int]], parts: Sequence[Tensor]
+) -> list[Group]:
+    groups, start = [], 0
+    for number, ((tokens, blocks), places) in enumerate(grouped.items()):
+        names, kv_length = parts[2 * number : 2 * number + 2]
+        groups.append(Group(start, len(places), tokens, names.view(-1, blocks), kv_length))
+        start += len(places) * tokens
+    return groups
 
 
 def _own(run: Run, count: int) -> list[int]:
@@ -177,4 +191,6 @@ class _Host:
     def send(self, device: torch.device) -> Sequence[Tensor]:
         pinned = device.type == "cuda"  # or the copy would wait for all that the device has to do
         host = torch.tensor(self._numbers, dtype=torch.int64, pin_memory=pinned)
-        return host.to(device, non_blocking=True).split(self.sizes)
+        numbers = host.to(device, non_blocking=True)
+        ends = list(accumulate(self.sizes))
+        return [numbers[end - size : end] for end, size in zip(ends, self.sizes, strict=True)]

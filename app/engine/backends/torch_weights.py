@@ -158,7 +158,7 @@ class _Reader:
         return matrix, self._take(bias, [columns], self._dtype)
 
     def _take(self, name: str, shape: list[int], dtype: torch.dtype) -> Tensor:
-        stored: Tensor = self._files[name].get_tensor(name)
+        stored: Tensor = self._files[name].get_tensor(name)  # type: ignore[no-untyped-call] # Rust
         if list(stored.shape) != shape:
             raise CheckpointError(
                 f"its weights have mismatched keys: {name} is {list(stored.shape)}, "
