@@ -253,7 +253,9 @@ def test_16_bits_keep_logits_that_16_bits_would_merge(
 ) -> None:
     """GPT-2's logits lie far below zero, where bfloat16's steps are as wide as 0.5."""
     model = GPT2LMHeadModel.from_pretrained(pair / "base")
-    model.transformer.ln_f.bias.data -= 60 * model.transformer.wte.weight.mean(0)
+    model.transformer.wte.weight.data[:, 0] = 1.0
+    model.transformer.ln_f.weight.data[0] = 0.0
+    model.transformer.ln_f.bias.data[0] = -60.0  # of every logit
     model.save_pretrained(tmp_path)
     found = ours(TorchGPT2.load(tmp_path, cuda_like, 2 * CONTEXT_TOKENS), TEXT)
     expected = reference(tmp_path, TEXT)
