@@ -6,16 +6,15 @@ format, and so is the output head: GPT-2's logits lie around -35 to -112, where 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from app.engine.backends import out_of_memory
-from app.engine.backends.activations import activation
-from app.engine.backends.gpt2_config import GPT2Config
+from app.engine.backends.gpt2 import GPT2
 from app.engine.backends.interface import Run
+from app.engine.backends.torch_activations import activation
 from app.engine.backends.torch_attention import (
     PAGED_BLOCK_TOKENS,
     Attend,
@@ -24,7 +23,7 @@ from app.engine.backends.torch_attention import (
     paged,
 )
 from app.engine.backends.torch_step import Layout, Step
-from app.engine.backends.torch_weights import Layer, Weights, read_weights
+from app.engine.backends.torch_weights import Layer, on_device
 
 _BLOCK_TOKENS = 32
 _PRODUCT_ROWS = 64
@@ -45,43 +44,36 @@ class Computing:
 class TorchGPT2:
     """A GPT-2 and its cache on one device; see `interface.Backend`."""
 
-    def __init__(
-        self, config: GPT2Config, weights: Weights, computing: Computing, cache_tokens: int
-    ) -> None:
-        self.config = config
-        self.weights = weights
+    def __init__(self, model: GPT2, computing: Computing, cache_tokens: int) -> None:
+        """Read the weights, and take the memory of a cache for `cache_tokens` tokens.
+
+        Raises:
+            UnsupportedArchitecture: its activation function is not one of ours.
+            CheckpointError: a weight must not be served.
+
+        """
+        self.shape = model.shape
         self._computing = computing
-        self._activation = activation(config.activation)
-        self._paged = can_page(computing.capability, computing.dtype, config.head_width)
-        block_tokens = PAGED_BLOCK_TOKENS if self._paged else _BLOCK_TOKENS
+        self._activation = activation(model.shape.activation)
+        self._paged = can_page(computing.capability, computing.dtype, model.shape.head_size)
         self._fixed_rows = computing.dtype != torch.float32
+        block_tokens = PAGED_BLOCK_TOKENS if self._paged else _BLOCK_TOKENS
         self._layout = Layout(
             block_tokens,
             -(-cache_tokens // block_tokens),
-            config.context_tokens,
+            model.shape.context_tokens,
             _PRODUCT_ROWS if self._fixed_rows else 1,
         )
-        shape = (self.blocks + 1, block_tokens, config.heads, config.head_width)
+        self._scales = [model.shape.attention_scale(layer) for layer in range(model.shape.layers)]
+        self._weights = on_device(model, computing.device, computing.dtype)
+        cache = (self.blocks + 1, block_tokens, model.shape.heads, model.shape.head_size)
         self._keys, self._values = (
             [
-                torch.zeros(shape, dtype=computing.dtype, device=computing.device)
-                for _ in weights.layers
+                torch.zeros(cache, dtype=computing.dtype, device=computing.device)
+                for _ in self._weights.layers
             ]
             for _ in range(2)
         )
-
-    @classmethod
-    def load(cls, directory: Path, computing: Computing, cache_tokens: int) -> "TorchGPT2":
-        """Load a model directory, with a cache for `cache_tokens` tokens of all requests together.
-
-        Raises:
-            CheckpointError: it is no GPT-2 that this can compute, or its files are not sound.
-
-        """
-        config = GPT2Config.of(directory)
-        activation(config.activation)
-        weights = read_weights(directory, config, computing.device, computing.dtype)
-        return cls(config, weights, computing, cache_tokens)
 
     @property
     def block_tokens(self) -> int:
@@ -107,13 +99,13 @@ class TorchGPT2:
     def compute(self, step: Step) -> Tensor:
         """Return logits [step.shape.wanted, vocabulary]; asks the device for nothing."""
         attend = (
-            paged(step, self.config.context_tokens)
+            paged(step, self.shape.context_tokens)
             if self._paged
             else gathered(step, self.block_tokens, self._computing.dtype)
         )
-        hidden = functional.embedding(step.ids, self.weights.tokens)
-        hidden += functional.embedding(step.positions, self.weights.positions)
-        for place, layer in enumerate(self.weights.layers):
+        hidden = functional.embedding(step.ids, self._weights.tokens)
+        hidden += functional.embedding(step.positions, self._weights.positions)
+        for place, layer in enumerate(self._weights.layers):
             hidden += self._attention(place, layer, hidden, step.slots, attend)
             hidden += self._narrowed(layer, self._widened(layer, hidden))
         return self._head(hidden.index_select(0, step.rows))
@@ -129,11 +121,11 @@ class TorchGPT2:
         if made.dtype == torch.float16:
             # What overflowed would make its neighbours' scores NaN through a block used again.
             made = made.nan_to_num_(0.0, 0.0, 0.0)
-        query, key, value = made.view(-1, 3, self.config.heads, self.config.head_width).unbind(1)
+        query, key, value = made.view(-1, 3, self.shape.heads, self.shape.head_size).unbind(1)
         keys, values = self._keys[place], self._values[place]
         keys.flatten(0, 1).index_copy_(0, slots, key)
         values.flatten(0, 1).index_copy_(0, slots, value)
-        attended = attend(query, keys, values, self.config.scales[place])
+        attended = attend(query, keys, values, self._scales[place])
         return self._product(attended.flatten(1), layer.projection)
 
     def _widened(self, layer: Layer, hidden: Tensor) -> Tensor:
@@ -143,7 +135,7 @@ class TorchGPT2:
         return self._product(hidden, layer.narrowing)
 
     def _normed(self, hidden: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
-        return functional.layer_norm(hidden, hidden.shape[-1:], *norm, self.config.epsilon)
+        return functional.layer_norm(hidden, hidden.shape[-1:], *norm, self.shape.epsilon)
 
     def _product(self, hidden: Tensor, linear: tuple[Tensor, Tensor]) -> Tensor:
         """Return rows times a matrix, plus its bias, in the matrix's format."""
@@ -152,8 +144,8 @@ class TorchGPT2:
         return self._by_pieces(hidden, lambda rows: torch.addmm(bias, rows, matrix))
 
     def _head(self, hidden: Tensor) -> Tensor:
-        head = self.weights.head.t()
-        hidden = self._normed(hidden, self.weights.norm)
+        head = self._weights.head.t()
+        hidden = self._normed(hidden, self._weights.norm)
         return self._by_pieces(hidden, lambda rows: rows @ head)
 
     def _by_pieces(self, hidden: Tensor, product: Callable[[Tensor], Tensor]) -> Tensor:

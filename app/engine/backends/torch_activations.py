@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from app.errors import CheckpointError
+from app.engine.backends.gpt2 import UnsupportedArchitecture
 
 
 def _quick_gelu(values: Tensor) -> Tensor:
@@ -60,9 +60,9 @@ def activation(name: str) -> Callable[[Tensor], Tensor]:
     """Return the function of this name.
 
     Raises:
-        CheckpointError: there is none.
+        UnsupportedArchitecture: there is none.
 
     """
     if name not in ACTIVATIONS:
-        raise CheckpointError(f"its activation_function {name!r} is not supported")
+        raise UnsupportedArchitecture(f"its activation_function {name!r} is not one of ours")
     return ACTIVATIONS[name]
