@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from app.engine.backends.attention import BY_REQUEST
-from app.engine.backends.device import fitted
+from app.engine.backends.fitting import fitted
 from app.engine.backends.quantizing import number_format
 from app.engine.interface import Source
 from app.engine.tokenizer import Tokenizer

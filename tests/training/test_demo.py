@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from app.answering.prompt_format import PromptFormat
-from app.engine.backends.device import best_device
+from app.engine.backends.fitting import best_device
 from app.engine.checkpoint import load
 from app.engine.interface import Source
 from tests.conftest import SENTENCES

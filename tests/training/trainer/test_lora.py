@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from app.answering.prompt_format import PromptFormat
-from app.engine.backends.device import best_device
+from app.engine.backends.fitting import best_device
 from app.engine.checkpoint import load
 from app.engine.interface import Source
 from tests.training.conftest import PAIRS, write_table

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from app.engine.admission import Limits
-from app.engine.backends.device import best_dtype
+from app.engine.backends.fitting import best_dtype
 from app.engine.backends.quantizing import Int8Linear, check_int8
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.decoding import Decoding
