@@ -18,7 +18,7 @@ from app.answering.service import RedFlags, RequestLimits, Service
 from app.api import answers, openai, page, references, system
 from app.engine.interface import Engine, Source
 from app.engine.processes import Workers
-from app.errors import CheckpointError, DeviceError, IndexFailure
+from app.errors import CheckpointError, IndexFailure
 from app.loading import load_engines
 from app.middleware import error_responses
 from app.middleware.api_keys import read_keys
@@ -189,7 +189,7 @@ async def _start(
             service.references = await asyncio.to_thread(References, directory)
         await service.warm_up(_answerers(settings, await engines()))
         logger.info("ready")
-    except (CheckpointError, DeviceError, IndexFailure) as error:
+    except (CheckpointError, IndexFailure) as error:
         logger.error("cannot start: %s", error)
     except Exception:
         logger.exception("cannot start")

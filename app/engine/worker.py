@@ -21,7 +21,8 @@ import torch
 
 from app import logs
 from app.engine.admission import Limits
-from app.engine.backends.fitting import best_device, best_dtype, cpu_threads, is_small
+from app.engine.backends.cpu_threads import cpu_threads
+from app.engine.backends.fitting import best_device, best_dtype, is_small
 from app.engine.channel import Message, Wire, written
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.decoding import Decoding

@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,21 +37,22 @@ def facts(wanted: str, driver_file: Path = _DRIVER, probe_command: Sequence[str]
     apple = platform.system() == "Darwin" and wanted != "cpu"
     if torch is None or not (driver or apple):
         return Facts(openvino, torch, driver)
-    found = _probed(probe_command)
+    return facts_found(Facts(openvino, torch, driver), _probed(probe_command))
+
+
+def facts_found(known: Facts, found: Mapping[str, Any]) -> Facts:
+    """Return what is known, with what `device_probe.found` adds."""
     cards = [
-        Card(card["name"], (card["capability"][0], card["capability"][1]), card["memory_bytes"],
-             card["fault"])
+        Card(card["name"], tuple(card["capability"]), card["memory_bytes"], card["fault"])
         for card in found.get("cards", [])
-    ]  # fmt: skip
-    return Facts(
-        openvino,
-        torch,
-        driver,
-        found.get("cuda"),
-        found.get("architectures", []),
-        cards,
-        found.get("cuda_error"),
-        bool(found.get("mps")),
+    ]
+    return replace(
+        known,
+        cuda=found.get("cuda"),
+        architectures=found.get("architectures", []),
+        cards=cards,
+        cuda_error=found.get("cuda_error"),
+        mps=bool(found.get("mps")),
     )
 
 

@@ -5,9 +5,7 @@ Knows nothing about models' files. A container's CPU quota counts, not the host'
 
 import copy
 import math
-import os
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +15,6 @@ from app.engine.backends.packing import can_pack, pack
 from app.engine.backends.quantizing import check_int8, quantize
 from app.errors import CheckpointError
 
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _TRIAL_REQUESTS = 16
 _TRIAL_REPEATS = 5
 _SMALL_PARAMETERS = 50_000_000  # GPT-2 has 124M, the demo pair 10M
@@ -41,21 +38,6 @@ def best_device(wanted: str) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def cpu_threads(quota_file: Path = _CGROUP_QUOTA) -> int:
-    """Return how many threads may compute at once: the cores allowed, within the cgroup's quota.
-
-    More threads than the quota (cgroup v2's `cpu.max`) would be stopped for part of every period,
-    and the others would wait for them.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    allowed = cores or 1
-    try:
-        quota, period = quota_file.read_text().split()
-    except (OSError, ValueError):
-        return allowed  # no cgroup v2 here
-    return allowed if quota == "max" else max(1, min(allowed, math.ceil(int(quota) / int(period))))
 
 
 def is_small(parameters: int) -> bool:

@@ -22,6 +22,7 @@ from app.engine.backends.torch_attention import (
     gathered,
     paged,
 )
+from app.engine.backends.torch_graphs import Graphs
 from app.engine.backends.torch_step import Layout, Step
 from app.engine.backends.torch_weights import Layer, on_device
 
@@ -39,6 +40,8 @@ class Computing:
     dtype: torch.dtype
     capability: tuple[int, int] | None = None
     """Of a CUDA card; None: no such card, so no kernel that only such cards have."""
+    graphs: bool = False
+    """Whether decode steps are recorded; off until `python -m app check` has seen them right."""
 
 
 class TorchGPT2:
@@ -63,7 +66,9 @@ class TorchGPT2:
             -(-cache_tokens // block_tokens),
             model.shape.context_tokens,
             _PRODUCT_ROWS if self._fixed_rows else 1,
+            grouped=not self._paged,
         )
+        self._graphs = Graphs(self.compute) if computing.graphs and self._paged else None
         self._scales = [model.shape.attention_scale(layer) for layer in range(model.shape.layers)]
         self._weights = on_device(model, computing.device, computing.dtype)
         cache = (self.blocks + 1, block_tokens, model.shape.heads, model.shape.head_size)
@@ -74,6 +79,16 @@ class TorchGPT2:
             ]
             for _ in range(2)
         )
+
+    @property
+    def device(self) -> str:
+        """What it computes on."""
+        return str(self._computing.device)
+
+    @property
+    def number_format(self) -> str:
+        """The format of its matrices."""
+        return str(self._computing.dtype).removeprefix("torch.")
 
     @property
     def block_tokens(self) -> int:
@@ -94,7 +109,9 @@ class TorchGPT2:
 
         """
         step = self._layout.step(runs, self._computing.device)
-        return self.compute(step)[: step.wanted]
+        recordable = self._graphs and step.shape.longest == 1
+        logits = self._graphs.run(step) if self._graphs and recordable else self.compute(step)
+        return logits[: step.wanted]
 
     def compute(self, step: Step) -> Tensor:
         """Return logits [step.shape.wanted, vocabulary]; asks the device for nothing."""

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from app.engine.backends.interface import Run
 
+_MOST_GUESSES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -42,11 +44,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step on its device; all tensors are int64."""
+    """A step on its device."""
 
     shape: Shape
     wanted: int
     """How many rows of logits were asked for."""
+    numbers: Tensor
+    """All of the following, int64, as they lie one behind the other."""
     ids: Tensor
     positions: Tensor
     slots: Tensor
@@ -62,6 +66,7 @@ class Step:
     table: Tensor
     """Blocks of each run [rows, blocks of a context]."""
     groups: Sequence[Group]
+    """None where attention finds its way by the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Layout:
     context_tokens: int
     row_multiple: int
     """Rows are filled up to a multiple of so many."""
+    grouped: bool
+    """Whether runs attend in groups."""
 
     @property
     def blocks_of_context(self) -> int:
@@ -82,36 +89,52 @@ class Layout:
 
     def step(self, runs: Sequence[Run], device: torch.device) -> Step:
         """Lay out a step and send it to the device, without waiting for that."""
+        runs = [single for run in runs for single in _singles(run)]
         grouped = self._grouped(runs)
-        ordered = [place for group in grouped.values() for place in group]
+        order = [place for group in grouped.values() for place in group]
         host = _Host()
-        ends = self._rows([runs[place] for place in ordered], host)
+        ends = self._rows([runs[place] for place in order], host)
         rows = host.sizes[0]
-        end = dict(zip(ordered, ends, strict=True))
+        end = dict(zip(order, ends, strict=True))
         asked = [
             row
             for place, run in enumerate(runs)
             for row in range(end[place] - run.wanted, end[place])
         ]
         host.add(asked + [0] * (self._filled(len(asked)) - len(asked)))
-        self._whose([runs[place] for place in ordered], rows, host)
-        for (_, blocks), group in grouped.items():
-            host.add([block for place in group for block in _own(runs[place], blocks)])
-            host.add([runs[place].kv_length for place in group])
-        parts = host.send(device)
-        ids, positions, slots, wanted, bounds, key_bounds, lengths, table, *rest = parts
+        self._whose([runs[place] for place in order], rows, host)
+        if self.grouped:
+            for (_, blocks), group in grouped.items():
+                host.add([block for place in group for block in _own(runs[place], blocks)])
+                host.add([runs[place].kv_length for place in group])
+        longest = max(tokens for tokens, _ in grouped)
+        return self._on_device(
+            host, Shape(rows, host.sizes[3], longest), len(asked), device, grouped
+        )
+
+    def _on_device(
+        self,
+        host: "_Host",
+        shape: Shape,
+        wanted: int,
+        device: torch.device,
+        grouped: Mapping[tuple[int, int], Sequence[int]],
+    ) -> Step:
+        numbers = host.send(device)
+        ids, positions, slots, rows, bounds, key_bounds, lengths, table, *rest = host.parts(numbers)
         return Step(
-            Shape(rows, len(wanted), max(tokens for tokens, _ in grouped)),
-            len(asked),
-            ids,
-            positions,
-            slots,
-            wanted,
-            bounds,
-            key_bounds,
-            lengths,
-            table.view(rows, -1),
-            _groups(grouped, rest),
+            shape=shape,
+            wanted=wanted,
+            numbers=numbers,
+            ids=ids,
+            positions=positions,
+            slots=slots,
+            rows=rows,
+            bounds=bounds,
+            key_bounds=key_bounds,
+            lengths=lengths,
+            table=table.view(shape.rows, -1),
+            groups=_groups(grouped, rest) if self.grouped else (),
         )
 
     def _filled(self, rows: int) -> int:
@@ -172,6 +195,19 @@ def _groups(
     return groups
 
 
+def _singles(run: Run) -> Sequence[Run]:
+    """Return guesses that are to be verified as runs of one token each, another run as it is.
+
+    Their keys are written before any is attended to, so nothing else changes; and a token is
+    computed as if it had not been guessed.
+    """
+    if not 1 < len(run.tokens) == run.wanted <= _MOST_GUESSES:
+        return [run]
+    return [
+        Run([token], run.kv_length + place, run.blocks, 1) for place, token in enumerate(run.tokens)
+    ]
+
+
 def _own(run: Run, count: int) -> list[int]:
     blocks = list(run.blocks[:count])
     return blocks + blocks[-1:] * (count - len(blocks))
@@ -188,9 +224,11 @@ class _Host:
         self._numbers += numbers
         self.sizes.append(len(numbers))
 
-    def send(self, device: torch.device) -> Sequence[Tensor]:
+    def send(self, device: torch.device) -> Tensor:
         pinned = device.type == "cuda"  # or the copy would wait for all that the device has to do
         host = torch.tensor(self._numbers, dtype=torch.int64, pin_memory=pinned)
-        numbers = host.to(device, non_blocking=True)
-        ends = list(accumulate(self.sizes))
+        return host.to(device, non_blocking=True)
+
+    def parts(self, numbers: Tensor) -> list[Tensor]:
+        ends = accumulate(self.sizes)
         return [numbers[end - size : end] for end, size in zip(ends, self.sizes, strict=True)]

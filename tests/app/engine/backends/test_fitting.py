@@ -1,6 +1,5 @@
 """What the models run on: named or best, within the container's quota, in the faster format."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from app.engine.backends import fitting as devices
-from app.engine.backends.fitting import best_device, best_dtype, cpu_threads, fitted
+from app.engine.backends.fitting import best_device, best_dtype, fitted
 from app.engine.backends.packing import PackedLinear
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.interface import Source
@@ -28,20 +27,6 @@ def test_dtype() -> None:
     assert best_dtype("auto", torch.device("mps")) == torch.float32
     assert best_dtype("auto", CPU) is None
     assert best_dtype("bfloat16", CPU) == torch.bfloat16
-
-
-@pytest.mark.parametrize(
-    ("quota", "threads"),
-    [("max 100000", 8), ("100000 100000", 1), ("250000 100000", 3), ("50000 100000", 1),
-     ("9900000 100000", 8), ("", 8)],
-)  # fmt: skip
-def test_threads_stay_within_the_quota(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, threads: int
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    (tmp_path / "cpu.max").write_text(quota)
-    assert cpu_threads(tmp_path / "cpu.max") == threads
-    assert cpu_threads(tmp_path / "none") == 8
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.engine.backends.gpt2 import GPT2, Shape
 from app.engine.backends.interface import Run
 from app.engine.backends.torch_activations import ACTIVATIONS
 from app.engine.backends.torch_gpt2 import Computing, TorchGPT2
+from app.engine.backends.torch_graphs import Graphs
 from app.engine.weights import Weights
 from app.errors import CheckpointError
 from tests.conftest import CONTEXT_TOKENS, edit_json
@@ -98,6 +100,21 @@ def test_drafts_that_are_refused_leave_nothing_behind(pair: Path) -> None:
     torch.testing.assert_close(
         after[0], reference(pair / "base", TEXT[:43])[-1], rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("guesses", [1, 3, 7])
+def test_a_verified_guess_is_as_if_it_had_been_made(
+    pair: Path, cuda_like: Computing, guesses: int
+) -> None:
+    backend = loaded(pair / "base", cuda_like, 2 * CONTEXT_TOKENS)
+    names = list(range(backend.blocks))
+    backend.forward([Run(TEXT[:40], 0, names, 0)])
+    alone = [
+        backend.forward([Run([TEXT[place]], place, names, 1)])[0].clone()
+        for place in range(40, 41 + guesses)
+    ]
+    verified = backend.forward([Run(TEXT[40 : 41 + guesses], 40, names, 1 + guesses)])
+    assert torch.equal(verified, torch.stack(alone))
 
 
 def test_a_step_that_wants_nothing_gives_nothing(pair: Path) -> None:
@@ -257,6 +274,38 @@ def test_in_16_bits_a_question_alone_and_in_a_batch_is_the_same(
     together = backend.forward(runs).clone()
     for place in (0, 1, 40, 63, 64, 79):
         assert torch.equal(backend.forward([runs[place]])[0], together[place])
+
+
+class Replayed:
+    """A CUDA graph as a CPU can have it: the same computation over the same memory."""
+
+    recorded = 0
+
+    def __init__(self, compute: Callable[[], Tensor]) -> None:
+        Replayed.recorded += 1
+        self._compute = compute
+        self.output = torch.full_like(compute(), math.nan)
+
+    def replay(self) -> None:
+        self.output.copy_(self._compute())
+
+
+def test_a_recorded_step_reads_nothing_but_its_numbers(
+    pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(varlen, "varlen_attn", attention_of_a_card)
+    monkeypatch.setattr(Replayed, "recorded", 0)
+    eager = loaded(pair / "base", HOPPER, 8 * 256)
+    recorded = loaded(pair / "base", replace(HOPPER, graphs=True), 8 * 256)
+    recorded._graphs = Graphs(recorded.compute, Replayed)
+    for length in (3, 50, 90):  # other texts, lengths and blocks, and other numbers of requests
+        texts = [TEXT[place : place + length + place] for place in range(length % 4 + 1)]
+        first = [Run(text, 0, [7 - place], 0) for place, text in enumerate(texts)]
+        second = [Run([61, 5], len(text), [7 - place], 2) for place, text in enumerate(texts)]
+        for runs in (first, second):
+            expected = eager.forward(runs).clone()
+            assert torch.equal(recorded.forward(runs), expected)
+    assert Replayed.recorded == 1
 
 
 class _Counted(TorchDispatchMode):  # type: ignore[no-untyped-call] # PyTorch leaves it untyped
