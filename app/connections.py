@@ -1,11 +1,14 @@
-"""How long one connection may be held: time to send a request, time to read the answer.
+"""How many connections there may be, and how long one may be held without asking or reading.
 
 Uvicorn's own settings bound only how long a connection is idle between two requests. Knows nothing
 about what is asked; a body that is awaited has its own deadline, in `body_limit`.
 """
 
 import asyncio
+import logging
+import resource
 import socket
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -13,13 +16,83 @@ from typing import Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+logger = logging.getLogger(__name__)
+
+_KEPT_DESCRIPTORS = 32
+"""For what is no connection: files, the models' processes, listening sockets, Redis, traces."""
+_LONGEST_BACKLOG = 2048
+_QUIET_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Longest waits for a client to send and to read."""
+    """Longest waits for a client to send and to read; the most connections at the same time."""
 
     receive_seconds: float
     send_seconds: float
+    connections: int
+    backlog: int
+    """Connections that the kernel holds, and may hand over at once."""
+
+    @classmethod
+    def within_descriptors(cls, receive_seconds: float, send_seconds: float) -> "ConnectionLimits":
+        """Return limits that this process' file descriptors are enough for (`ulimit -n`)."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            soft = 1 << 20
+        room = max(4, soft - _KEPT_DESCRIPTORS)
+        backlog = max(1, min(_LONGEST_BACKLOG, room // 4))
+        return cls(receive_seconds, send_seconds, max(2, room - backlog), backlog)
+
+
+class OpenConnections:
+    """All connections, and which of them only wait for their clients to ask, the longest first.
+
+    Where there are too many, the one that has waited longest makes room: it costs its client a new
+    connection, and idle ones cannot lock everybody else out.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        self._waiting: dict[BoundedProtocol, None] = {}
+        self._told_at = -_QUIET_SECONDS
+
+    def opened(self) -> bool:
+        """Count a new connection; return whether there is room for it."""
+        self._count += 1
+        if self._count <= self._most:
+            return True
+        self._tell()
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            return False
+        self._waiting.pop(oldest)
+        oldest.transport.abort()
+        return True
+
+    def waits(self, protocol: "BoundedProtocol") -> None:
+        """Note that a connection's client owes a request."""
+        self._waiting.setdefault(protocol)
+
+    def works(self, protocol: "BoundedProtocol") -> None:
+        """Note that a connection's client has asked."""
+        self._waiting.pop(protocol, None)
+
+    def closed(self, protocol: "BoundedProtocol") -> None:
+        """Count a connection that is gone."""
+        self._count -= 1
+        self._waiting.pop(protocol, None)
+
+    def _tell(self) -> None:
+        """Say so, but not for each of thousands."""
+        if time.monotonic() - self._told_at >= _QUIET_SECONDS:
+            self._told_at = time.monotonic()
+            logger.warning(
+                "%d connections are open, the most that file descriptors allow: idle ones are "
+                "closed to make room (ulimit -n)",
+                self._most,
+            )
 
 
 class BoundedProtocol(H11Protocol):
@@ -31,14 +104,18 @@ class BoundedProtocol(H11Protocol):
     the kernel (TCP_USER_TIMEOUT, on Linux): it knows what arrived, and needs no timer of ours.
     """
 
-    def __init__(self, limits: ConnectionLimits, **more: Any) -> None:
+    def __init__(self, limits: ConnectionLimits, among: OpenConnections, **more: Any) -> None:
         super().__init__(**more)
         self._limits = limits
+        self._among = among
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        if not self._among.opened():
+            transport.abort()
+            return
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = int(self._limits.send_seconds * 1_000)
             connection = transport.get_extra_info("socket")
@@ -58,6 +135,7 @@ class BoundedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_watching()
+        self._among.closed(self)
         super().connection_lost(exc)
 
     @property
@@ -74,7 +152,10 @@ class BoundedProtocol(H11Protocol):
     def _watch(self) -> None:
         if not self._awaited:
             self._stop_watching()
-        elif self._deadline is None:  # bytes that trickle in do not move it
+            self._among.works(self)
+            return
+        self._among.waits(self)
+        if self._deadline is None:  # bytes that trickle in do not move it
             self._deadline = self.loop.call_later(self._limits.receive_seconds, self._cut_off)
 
     def _stop_watching(self) -> None:
@@ -89,4 +170,5 @@ class BoundedProtocol(H11Protocol):
 
 def bounded_by(limits: ConnectionLimits) -> type[asyncio.Protocol]:
     """Return what uvicorn calls for each connection, as its setting `http` takes it."""
-    return cast("type[asyncio.Protocol]", partial(BoundedProtocol, limits))
+    among = OpenConnections(limits.connections)
+    return cast("type[asyncio.Protocol]", partial(BoundedProtocol, limits, among))

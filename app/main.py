@@ -25,6 +25,7 @@ from app.middleware.api_keys import read_keys
 from app.middleware.authentication import RequireKey, declare_keys
 from app.middleware.body_limit import BodyLimit
 from app.middleware.framing import OneFraming
+from app.middleware.header_limit import HeaderLimit
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
 from app.middleware.request_ids import RequestIds
 from app.middleware.route_policy import DOCUMENTATION
@@ -150,6 +151,7 @@ def _guard(
             expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
         )
     app.add_middleware(OneFraming)
+    app.add_middleware(HeaderLimit, max_header_bytes=settings.max_header_bytes)
     app.add_middleware(SecurityHeaders)
     # Outermost: what the others refuse has an id and is counted too.
     app.add_middleware(Observing, observers=observers)

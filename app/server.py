@@ -1,17 +1,22 @@
 """The server's process: read the settings, serve, stop with the right exit status."""
 
 import logging
+import math
+import os
 import signal
 import sys
+import time
 from types import FrameType
 
 import uvicorn
+from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from app import logs
 from app.connections import ConnectionLimits, bounded_by
 from app.engine.processes import Workers
 from app.main import create_app, sources
+from app.setting_names import misspelled
 from app.settings import DEMO, Settings
 
 logger = logging.getLogger("app")
@@ -26,21 +31,32 @@ def serve(workers: Workers) -> int:
 
     """
     try:
-        settings = Settings()
-    except ValidationError as error:
-        for item in error.errors():
-            print(f"error: {_complaint(item['loc'], item['msg'])}", file=sys.stderr)
+        settings = _read_settings()
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
     logs.configure(settings.log_level, settings.log_format)
     for model, source in sources(settings).items():
         logger.info("%s: %s", model, source.name)
     if sources(settings)["fine-tuned"].name == str(DEMO / "fine-tuned"):
         logger.warning("this is the demo pair: small models to try the service with")
+    logger.info(
+        "%s; %s",
+        "only holders of an API key may ask"
+        if settings.api_keys or settings.api_keys_file
+        else "anybody may ask: no API keys are set",
+        f"rate limit {settings.rate_limit}" if settings.rate_limit else "no rate limit",
+    )
     server = Server(settings, workers)
     for stopping in (signal.SIGTERM, signal.SIGINT):
         # Uvicorn drains on a signal and then raises it again; stopping when told is no failure.
         signal.signal(stopping, lambda *_: None)
-    server.run()
+    signal.signal(signal.SIGHUP, server.handle_exit)  # a terminal that closes tells it like SIGTERM
+    try:  # first: a port in use is told before models are loaded
+        listening = server.config.bind_socket()
+    except SystemExit:  # uvicorn's own way, with a status of its own; it has said why
+        return 1
+    server.run(sockets=[listening])
     if server.failed:
         return 1
     return 0 if server.started else 1
@@ -51,6 +67,11 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings, workers: Workers | None = None) -> None:
         self.failed = False
+        self._drain_seconds = settings.drain_seconds
+        self._drained_at: float | None = None
+        connections = ConnectionLimits.within_descriptors(
+            settings.receive_timeout_seconds, settings.send_timeout_seconds
+        )
         self._app = create_app(settings, on_failure=self._fail, workers=workers)
         super().__init__(
             uvicorn.Config(
@@ -63,11 +84,8 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=settings.drain_seconds,
                 timeout_keep_alive=settings.keep_alive_seconds,
                 # By name, so that what runs does not turn on which other packages are installed.
-                http=bounded_by(
-                    ConnectionLimits(
-                        settings.receive_timeout_seconds, settings.send_timeout_seconds
-                    )
-                ),
+                http=bounded_by(connections),
+                backlog=connections.backlog,
                 h11_max_incomplete_event_size=settings.max_header_bytes,
                 loop="asyncio",
                 ws="none",
@@ -78,13 +96,42 @@ class Server(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain."""
+        """Begin to drain; told again, stop at once.
+
+        Connections are taken on until the running answers are done: whoever looks at `/readyz`, or
+        still asks, hears 503 instead of a refused connection.
+        """
         self._app.state.service.step = "draining"
-        super().handle_exit(sig, frame)
+        if self._drained_at is not None or not self.started:
+            super().handle_exit(sig, frame)
+            return
+        self._drained_at = time.monotonic() + self._drain_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to stop: told so, and nothing is running any more or for too long."""
+        if self._drained_at is not None:
+            left = self._drained_at - time.monotonic()
+            if left <= 0 or not self.server_state.tasks:
+                self.config.timeout_graceful_shutdown = max(0, math.ceil(left))
+                return True
+        return await super().on_tick(counter)
 
     def _fail(self) -> None:
         self.failed = True
         self.should_exit = True
+
+
+def _read_settings() -> Settings:
+    """Return the settings; raise ValueError with a line for each that is wrong or misspelled."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = [_complaint(item["loc"], item["msg"]) for item in error.errors()]
+        raise ValueError("\n".join(f"error: {each}" for each in wrong)) from None
+    names = {*os.environ, *dotenv_values(".env")}
+    if complaints := misspelled(names, Settings.model_fields):
+        raise ValueError("\n".join(f"error: {each}" for each in complaints))
+    return settings
 
 
 def _complaint(location: tuple[int | str, ...], message: str) -> str:

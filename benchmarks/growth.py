@@ -22,9 +22,8 @@ from app.engine.admission import Limits
 from app.engine.backends.attention import BY_REQUEST
 from app.engine.backends.device import best_device, best_dtype
 from app.engine.checkpoint import load
-from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.settings import Settings
 from benchmarks.harness import results
 from benchmarks.harness.servers import random_gpt2

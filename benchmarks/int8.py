@@ -19,9 +19,8 @@ from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.backends.device import best_dtype
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.errors import PromptTooLong
 from app.settings import DEMO, Settings
 from benchmarks.harness.results import Row, record, report

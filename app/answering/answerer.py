@@ -12,8 +12,7 @@ from typing import Literal
 
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
-from app.engine.decoding import Decoding
-from app.engine.interface import Engine, Token
+from app.engine.interface import Decoding, Engine, Token
 from app.errors import DeadlineExceeded, ServiceError
 
 ModelName = Literal["fine-tuned", "base"]

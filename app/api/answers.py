@@ -30,7 +30,7 @@ from app.api.schemas import (
     Usage,
 )
 from app.api.streaming import Event, gather, only, stream, wants_stream
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
 from app.references.red_flags import Notice
 

@@ -33,7 +33,7 @@ from app.api.openai_replies import (
 )
 from app.api.openai_requests import ChatRequest, CompletionRequest, DecodingFields
 from app.api.streaming import Event, only, stream, while_connected
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.errors import InvalidField, UnknownModel
 from app.references.red_flags import spoken
 

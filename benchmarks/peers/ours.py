@@ -10,9 +10,8 @@ import torch
 from app.engine.admission import Limits
 from app.engine.backends.fitting import best_dtype
 from app.engine.checkpoint import load
-from app.engine.decoding import Decoding
 from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.errors import CheckpointError
 from app.settings import Settings
 from benchmarks.peers.contract import Case, Prompts

@@ -1,6 +1,7 @@
 """The process: starts, says why it cannot, drains, and stops with the right exit status."""
 
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,17 @@ def test_a_broken_model_directory_stops_the_start(pair: Path, broken: Path) -> N
     output = server.wait()
     assert server.process.returncode == 1
     assert f"cannot start: {broken}: cannot be read" in output
+    assert "Traceback" not in output
+
+
+def test_a_port_in_use_is_told_before_models_are_loaded(pair: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = Server(**_pair(pair), MEDQA_PORT=str(taken.getsockname()[1]))
+        output = server.wait()
+    assert server.process.returncode == 1
+    assert "address already in use" in output.lower()
     assert "Traceback" not in output
 
 

@@ -4,6 +4,7 @@ Knows nothing about who does the arithmetic. Source of names and shapes: transfo
 `GPT2LMHeadModel`, whose directories these are.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,7 +22,11 @@ _BUFFERS = (".attn.bias", ".attn.masked_bias")  # causal masks, which older file
 
 
 class UnsupportedArchitecture(CheckpointError):
-    """A model that is no GPT-2 as this package writes it out; transformers may know it."""
+    """A model that is no GPT-2 as this package writes it out."""
+
+
+class NotCovered(CheckpointError):
+    """A GPT-2, or a number format, that one backend does not cover; another one may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,9 @@ class GPT2:
         self.surplus = sorted(
             name for name in found.keys() - expected.keys() if not name.endswith(_BUFFERS)
         )
-        self.parameters = sum(int(np.prod(wanted)) for wanted in expected.values())
+        head = {} if shape.tied else {_HEAD: (shape.vocabulary, shape.width)}
+        counted = shape.expected() | head
+        self.parameters = sum(math.prod(wanted) for wanted in counted.values())
 
     def read(self, name: str) -> Array:
         """Return the weight of a layer or of the last norm, float32."""

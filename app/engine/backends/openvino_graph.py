@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engine.backends.gpt2 import GPT2, Shape, UnsupportedArchitecture
+from app.engine.backends.gpt2 import GPT2, NotCovered, Shape
 from app.engine.backends.openvino_runtime import Constant, PagedAttention, op, ov
 from app.engine.weights import Array
 
@@ -48,7 +48,7 @@ def graphs(model: GPT2, table: Array, *, int8: bool) -> Graphs:
     The graphs share the memory of the arrays that they were built from.
 
     Raises:
-        UnsupportedArchitecture: its activation function is not written out here.
+        NotCovered: its activation function is not written out here.
         CheckpointError: a weight cannot be read, or is not finite.
 
     """
@@ -204,9 +204,9 @@ def activation(name: str) -> Callable[[Any], Any]:
     """Return an activation function by transformers' name for it.
 
     Raises:
-        UnsupportedArchitecture: it is not written out here.
+        NotCovered: it is not written out here.
 
     """
     if name not in _ACTIVATIONS:
-        raise UnsupportedArchitecture(f"activation_function {name!r} is not known to OpenVINO here")
+        raise NotCovered(f"activation_function {name!r} is not known to OpenVINO here")
     return _ACTIVATIONS[name]

@@ -8,7 +8,7 @@ import pytest
 from app.answering.answerer import Answer, Answerer, Deadlines
 from app.answering.prompt_format import PromptFormat
 from app.engine.checkpoint import Checkpoint
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.engine.generation import BatchingEngine
 from app.errors import DeadlineExceeded, GenerationFailed
 from tests.app.conftest import FakeEngine

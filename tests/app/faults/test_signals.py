@@ -5,9 +5,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import psutil
 
-from tests.app.conftest import free_port
+from tests.app.conftest import Server, free_port
 from tests.app.faults.conftest import answer, pair_settings, running, started, under_load
 from tests.app.faults.wire import asking, connected, everything
 
@@ -36,11 +37,29 @@ def test_sigterm_under_load(pair: Path) -> None:
         while running(server) < 2 * len(streams):
             time.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)
+        assert _status_while_draining(server) == {"status": "draining"}
+        refused = httpx.post(f"{server.url}/answer", json={"question": "?"}, timeout=10)
+        assert refused.status_code == 503
         for stream in streams:
             assert b"event: done" in everything(stream)[-10_000:]
         output = server.wait()
     assert server.process.returncode == 0, output
     assert "Traceback" not in output
+
+
+def _status_while_draining(server: Server) -> dict[str, str]:
+    """Return what `/readyz` says once it is no longer green."""
+    while (ready := httpx.get(f"{server.url}/readyz", timeout=10)).status_code == 200:
+        time.sleep(0.01)
+    status: dict[str, str] = ready.json()
+    return status
+
+
+def test_a_terminal_that_closes_stops_it_as_sigterm_does(pair: Path) -> None:
+    with started(**pair_settings(pair)) as server:
+        server.process.send_signal(signal.SIGHUP)
+        output = server.wait()
+    assert server.process.returncode == 0, output
 
 
 def test_sigkill_under_load(pair: Path, tmp_path: Path) -> None:

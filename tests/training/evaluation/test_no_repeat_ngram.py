@@ -10,7 +10,7 @@ from transformers import NoRepeatNGramLogitsProcessor
 
 from app.engine.admission import Limits
 from app.engine.checkpoint import load as load_served
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.engine.generation import BatchingEngine
 from app.engine.interface import Source
 from training.evaluation.batched_greedy import greedy_answers

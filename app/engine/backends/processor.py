@@ -8,7 +8,7 @@ _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def cpu_threads(quota_file: Path = _CGROUP_QUOTA) -> int:
-    """Return how many threads may compute at once: the cores allowed, within the cgroup's quota.
+    """Return the cores that this process may use, within the cgroup's quota.
 
     More threads than the quota (cgroup v2's `cpu.max`) would be stopped for part of every period,
     and the others would wait for them.
