@@ -12,6 +12,7 @@ from app.answering.answerer import Answer, ModelName
 from app.answering.comparison import Comparison, Finished, Piece, Side, compare
 from app.answering.service import RequestLimits
 from app.api.dependencies import ServiceDependency
+from app.api.logprobs import own
 from app.api.reference_schemas import NoticeBody, ReferencesBody
 from app.api.references import Search, searching
 from app.api.schemas import (
@@ -95,6 +96,8 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
         body.top_p,
         body.top_k,
         body.no_repeat_ngram_size,
+        body.seed,
+        body.logprobs,
     )
 
 
@@ -198,6 +201,7 @@ def _fields(answer: Answer) -> dict[str, Any]:
             first_token_ms=_milliseconds(answer.first_token_seconds),
             total_ms=_milliseconds(answer.total_seconds),
         ),
+        "logprobs": own(answer.tokens),
     }
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from app.answering.answerer import Answer, Answerer, ModelName, finished
+from app.answering.answerer import Answer, Answerer, AnswerToken, ModelName, finished
 from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
+from app.api.logprobs import of_chat, of_completion
 from app.api.openai_replies import (
     ChatChoice,
     ChatChunk,
@@ -80,13 +81,15 @@ async def completions(body: CompletionRequest, request: Request, service: Servic
     answerer = _answerer(service, body.model)
     service.limits.check_length(body.prompt, "prompt")
     default = min(_COMPLETION_TOKENS, service.limits.max_new_tokens)
-    decoding = _decoding(body, service.limits.new_tokens(body.max_tokens or default, "max_tokens"))
+    most = service.limits.new_tokens(body.max_tokens or default, "max_tokens")
+    decoding = _decoding(body, most, body.logprobs)
     pieces = answerer.complete(body.prompt, decoding, body.stop)
     reply = partial(Completion, **_head("cmpl", answerer))
     if body.stream:
         return await stream(request, _events(pieces, reply, _text, [], body.include_usage))
     answer = await while_connected(request, finished(pieces))
-    return reply(choices=[_text(answer.text, _FINISH[answer.finish_reason])], usage=_usage(answer))
+    choice = _text(answer.text, _FINISH[answer.finish_reason], answer.tokens)
+    return reply(choices=[choice], usage=_usage(answer))
 
 
 @router.post("/chat/completions", response_model=ChatCompletion, responses=_STREAMED)
@@ -100,7 +103,9 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     with service.with_notices(body.question) as notices:
         answerer = _answerer(service, body.model)
         service.limits.check_length(body.question, "messages")
-        decoding = _decoding(body, _chat_tokens(body, service.limits))
+        if body.top_logprobs and not body.logprobs:
+            raise InvalidField("top_logprobs", "needs logprobs to be true")
+        decoding = _decoding(body, _chat_tokens(body, service.limits), body.told)
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
@@ -118,6 +123,7 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     choice = ChatChoice(
         message=ChatMessage(content=before + answer.text),
         finish_reason=_FINISH[answer.finish_reason],
+        logprobs=of_chat(answer.tokens),
     )
     return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
 
@@ -143,11 +149,13 @@ def _chat_tokens(body: ChatRequest, limits: RequestLimits) -> int:
     return limits.new_tokens(body.max_completion_tokens, "max_completion_tokens")
 
 
-def _decoding(body: DecodingFields, max_new_tokens: int) -> Decoding:
+def _decoding(body: DecodingFields, max_new_tokens: int, logprobs: int | None) -> Decoding:
     return Decoding(
         max_new_tokens,
         temperature=0.0 if body.temperature is None else body.temperature,
         top_p=1.0 if body.top_p is None else body.top_p,
+        seed=body.seed,
+        logprobs=logprobs,
     )
 
 
@@ -161,12 +169,17 @@ def _head(kind: str, answerer: Answerer) -> dict[str, Any]:
     }
 
 
-def _text(text: str, finish: FinishReason | None) -> CompletionChoice:
-    return CompletionChoice(text=text, finish_reason=finish)
+def _text(
+    text: str, finish: FinishReason | None, tokens: Sequence[AnswerToken] | None = None
+) -> CompletionChoice:
+    return CompletionChoice(text=text, finish_reason=finish, logprobs=of_completion(tokens))
 
 
-def _delta(text: str, finish: FinishReason | None) -> ChatChunkChoice:
-    return ChatChunkChoice(delta=Delta(content=text or None), finish_reason=finish)
+def _delta(
+    text: str, finish: FinishReason | None, tokens: Sequence[AnswerToken] | None = None
+) -> ChatChunkChoice:
+    delta = Delta(content=text or None)
+    return ChatChunkChoice(delta=delta, finish_reason=finish, logprobs=of_chat(tokens))
 
 
 def _usage(answer: Answer) -> Usage:
@@ -180,7 +193,7 @@ def _usage(answer: Answer) -> Usage:
 async def _events(
     pieces: AsyncGenerator[str | Answer],
     chunk: Callable[..., BaseModel],
-    choice: Callable[[str, FinishReason | None], BaseModel],
+    choice: Callable[..., BaseModel],
     opening: Sequence[BaseModel],
     include_usage: bool,
 ) -> AsyncGenerator[Event]:
@@ -193,7 +206,8 @@ async def _events(
             if isinstance(piece, str):
                 yield Event(None, chunk(choices=[choice(piece, None)]))
                 continue
-            yield Event(None, chunk(choices=[choice("", _FINISH[piece.finish_reason])]))
+            last = choice("", _FINISH[piece.finish_reason], piece.tokens)
+            yield Event(None, chunk(choices=[last]))
             if include_usage:
                 yield Event(None, chunk(choices=[], usage=_usage(piece)))
     yield Event(None, "[DONE]")

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.answering.answerer import ModelName
+from app.api.logprobs import ChatLogprobs, CompletionLogprobs
 
 FinishReason = Literal["stop", "length", "content_filter"]
 
@@ -27,7 +28,6 @@ class _Reply(BaseModel):
 
 class _Choice(BaseModel):
     index: Literal[0] = 0
-    logprobs: None = None
     finish_reason: FinishReason | None = Field(
         None,
         description="`stop`: the model's own end, or one of `stop`. `length`: cut. "
@@ -39,6 +39,7 @@ class CompletionChoice(_Choice):
     """The text that follows the prompt, or a piece of it."""
 
     text: str
+    logprobs: CompletionLogprobs | None = None
 
 
 class Completion(_Reply):
@@ -60,6 +61,7 @@ class ChatChoice(_Choice):
     """The one answer."""
 
     message: ChatMessage
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatCompletion(_Reply):
@@ -80,6 +82,7 @@ class ChatChunkChoice(_Choice):
     """A piece of the one answer."""
 
     delta: Delta
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatChunk(_Reply):

@@ -9,22 +9,11 @@ import httpx
 import psutil
 
 from tests.app.conftest import Server, free_port
-from tests.app.faults.conftest import answer, pair_settings, running, started, under_load
+from tests.app.faults.conftest import BEFORE_EACH_STEP, answer, pair_settings, running, started, under_load
 from tests.app.faults.wire import asking, connected, everything
 
 # So slow that no answer is over before the signal comes.
-_SLOW = """
-import time, app.engine.generation
-start = app.engine.generation.BatchingEngine.start
-def slowly(engine):
-    forward = engine.checkpoint.model.forward
-    def late(*arguments, **named):
-        time.sleep(0.02)
-        return forward(*arguments, **named)
-    engine.checkpoint.model.forward = late
-    start(engine)
-app.engine.generation.BatchingEngine.start = slowly
-"""
+_SLOW = BEFORE_EACH_STEP.format(fault="time.sleep(0.02)")
 
 
 def test_sigterm_under_load(pair: Path) -> None:
