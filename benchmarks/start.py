@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import torch
 
-from app.engine.backends.device import best_device
+from app.engine.backends.fitting import best_device
 from app.settings import DEMO, Settings
 from benchmarks.harness.interleaving import interleaved
 from benchmarks.harness.results import Row, record, report, with_ratios

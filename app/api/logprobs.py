@@ -79,7 +79,9 @@ def of_completion(tokens: Sequence[AnswerToken] | None) -> CompletionLogprobs | 
         tokens=[token.text for token in tokens],
         token_logprobs=[token.logprob for token in tokens],
         top_logprobs=[dict(token.top) for token in tokens],
-        text_offset=[end - length for end, length in zip(accumulate(lengths), lengths, strict=True)],
+        text_offset=[
+            end - length for end, length in zip(accumulate(lengths), lengths, strict=True)
+        ],
     )
 
 

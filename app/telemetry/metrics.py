@@ -45,7 +45,9 @@ class _Guesses(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield both counters; 0 until a model is loaded."""
         drafted = CounterMetricFamily(
-            "medqa_drafted_tokens", "Tokens guessed and verified in the same step.", labels=["model"]
+            "medqa_drafted_tokens",
+            "Tokens guessed and verified in the same step.",
+            labels=["model"],
         )
         accepted = CounterMetricFamily(
             "medqa_accepted_tokens", "Guessed tokens that were right.", labels=["model"]

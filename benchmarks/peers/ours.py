@@ -8,7 +8,7 @@ from typing import get_args
 import torch
 
 from app.engine.admission import Limits
-from app.engine.backends.device import best_dtype
+from app.engine.backends.fitting import best_dtype
 from app.engine.checkpoint import load
 from app.engine.generation import BatchingEngine
 from app.engine.interface import Decoding, Source
