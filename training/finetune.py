@@ -42,10 +42,10 @@ from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
 from training.trainer.saving import check_replaceable, save_model
 from training.trainer.sharding import check_shardable, whole_model
-from training.trainer.training_text import FILE as TRAINING_TEXT
-from training.trainer.training_text import training_text
 from training.trainer.trainer_arguments import training_arguments
 from training.trainer.trainers import FiniteTrainer
+from training.trainer.training_text import FILE as TRAINING_TEXT
+from training.trainer.training_text import training_text
 
 _FLAGS = {
     "epochs": float,

@@ -17,6 +17,7 @@ from tests.app.faults.conftest import (
 )
 from tests.app.faults.wire import QUESTION
 
+
 def _red_within_5_seconds(url: str) -> None:
     deadline = time.monotonic() + 5
     while httpx.get(url, timeout=30).status_code != 503:

@@ -9,7 +9,14 @@ import httpx
 import psutil
 
 from tests.app.conftest import Server, free_port
-from tests.app.faults.conftest import BEFORE_EACH_STEP, answer, pair_settings, running, started, under_load
+from tests.app.faults.conftest import (
+    BEFORE_EACH_STEP,
+    answer,
+    pair_settings,
+    running,
+    started,
+    under_load,
+)
 from tests.app.faults.wire import asking, connected, everything
 
 # So slow that no answer is over before the signal comes.

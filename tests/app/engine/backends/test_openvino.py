@@ -244,7 +244,7 @@ def test_files_may_go_once_a_model_is_loaded(made: Made) -> None:
     ("error", "short"),
     [
         (MemoryError(), True),
-        (RuntimeError("Exception from src/inference/src/cpp/infer_request.cpp: std::bad_alloc"), True),
+        (RuntimeError("Exception from src/inference/infer_request.cpp: std::bad_alloc"), True),
         (RuntimeError("Failed to allocate 12345 bytes of memory"), True),
         (RuntimeError("Check 'shape.size() == 2' failed"), False),
         (ValueError("allocate"), False),
