@@ -10,7 +10,7 @@ import time
 from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
