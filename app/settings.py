@@ -118,7 +118,8 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_proxy)]], *Listed] = Field(
         ["127.0.0.1"],
         description="Addresses and networks, comma separated, whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed. `*`: everyone's, for where only a proxy gets through.",
+        "X-Forwarded-Proto are believed. `*`: whoever connects, for where only a proxy gets "
+        "through; it is believed about the address that it added itself, the last one.",
     )
     api_keys: Annotated[list[Annotated[ApiKey, BeforeValidator(_key)]], *Listed] = Field(
         [],
@@ -276,6 +277,11 @@ class Settings(BaseSettings):
         description="After so long with a model that is stuck, or has ended once too often, the "
         "process exits with 1.",
     )
+
+    @property
+    def trusts_every_proxy(self) -> bool:
+        """Whether whoever connects is believed to be a proxy."""
+        return "*" in self.trusted_proxies
 
     @field_validator("otel_endpoint")
     @classmethod

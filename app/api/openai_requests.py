@@ -46,7 +46,7 @@ class StreamOptions(_Body):
     include_usage: bool | None = Field(None, description="End with a chunk that has the usage.")
 
 
-class DecodingFields(_Body):
+class CompletionFields(_Body):
     """What both kinds of completion may ask for."""
 
     model: Encodable = Field(description="`fine-tuned` or `base`.")
@@ -79,7 +79,7 @@ class DecodingFields(_Body):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
-class CompletionRequest(DecodingFields):
+class CompletionRequest(CompletionFields):
     """A raw prompt, to be continued."""
 
     prompt: Annotated[
@@ -134,7 +134,7 @@ def _question(messages: list[Message]) -> str:
     return next((one.content for one in reversed(messages) if one.role == "user"), "")
 
 
-class ChatRequest(DecodingFields):
+class ChatRequest(CompletionFields):
     """A conversation whose last user message is the question."""
 
     messages: Annotated[list[Message], AfterValidator(_with_question)] = Field(

@@ -17,6 +17,8 @@ from tests.app.faults.conftest import (
 )
 from tests.app.faults.wire import QUESTION
 
+pytestmark = pytest.mark.long
+
 
 def _red_within_5_seconds(url: str) -> None:
     deadline = time.monotonic() + 5
