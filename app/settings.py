@@ -168,14 +168,12 @@ class Settings(BaseSettings):
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="Number format of the weights. `auto`: bfloat16 on CUDA; on a CPU the faster "
-        "of float32 and bfloat16, tried at the start; else float32. `int8`, for CPUs with 8-bit "
-        "dot products, changes answers, and each says so: faster for few questions at a time.",
+        description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which is "
+        "exact. `bfloat16` and `int8` are faster, change answers now and then, and each says so.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
-        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota; "
-        "one where both models are small, such as the demo pair.",
+        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota.",
     )
 
     max_question_characters: Positive = Field(
