@@ -68,7 +68,8 @@ class TorchGPT2:
             _PRODUCT_ROWS if self._fixed_rows else 1,
             grouped=not self._paged,
         )
-        self._graphs = Graphs(self.compute) if computing.graphs and self._paged else None
+        self._graphs: Graphs | None = None
+        self.record_graphs(computing.graphs)
         self._scales = [model.shape.attention_scale(layer) for layer in range(model.shape.layers)]
         self._weights = on_device(model, computing.device, computing.dtype)
         cache = (self.blocks + 1, block_tokens, model.shape.heads, model.shape.head_size)
@@ -126,6 +127,11 @@ class TorchGPT2:
             hidden += self._attention(place, layer, hidden, step.slots, attend)
             hidden += self._narrowed(layer, self._widened(layer, hidden))
         return self._head(hidden.index_select(0, step.rows))
+
+    def record_graphs(self, wanted: bool) -> bool:
+        """Have decode steps recorded from now on, or not; return whether they are."""
+        self._graphs = Graphs(self.compute) if wanted and self._paged else None
+        return self._graphs is not None
 
     def ran_out_of_memory(self, error: Exception) -> bool:
         """Whether an error that `forward` raised says that memory ran out: the model lives on."""

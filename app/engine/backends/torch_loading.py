@@ -11,12 +11,12 @@ import torch
 
 from app.engine.backends.card_plan import Footprint, plan
 from app.engine.backends.cards import Facts
-from app.engine.backends.cpu_threads import cpu_threads
 from app.engine.backends.device import Decision, decide
 from app.engine.backends.device_facts import facts_found
 from app.engine.backends.device_probe import found
 from app.engine.backends.gpt2 import GPT2
 from app.engine.backends.interface import Run
+from app.engine.backends.processor import cpu_threads
 from app.engine.backends.torch_decoder import TorchDecoder
 from app.engine.backends.torch_gpt2 import Computing, TorchGPT2
 
