@@ -39,7 +39,7 @@ def test_the_chance_follows_what_was_right_of_late() -> None:
     for _ in range(30):
         drafter.learn(4, 4)
     assert drafter.chance > 0.9
-    for _ in range(30):
+    for _ in range(60):
         drafter.learn(4, 0)
     assert drafter.chance < 0.15
     for _ in range(60):
