@@ -255,7 +255,7 @@ def test_what_openvino_does_not_cover_goes_to_torch_and_is_said(
         return SimpleNamespace(device="cpu", number_format="float32")
 
     fake = SimpleNamespace(load=fake_load)
-    monkeypatch.setitem(sys.modules, "app.engine.backends.torch_gpt2", fake)  # type: ignore[arg-type]  # no module
+    monkeypatch.setitem(sys.modules, "app.engine.backends.torch_gpt2", fake)
     edit_json(broken / "config.json", activation_function="laplace")
     assert _loaded(str(broken)).dtype == "float32"
     assert asked == ["laplace", "cpu", "auto"]
