@@ -14,7 +14,7 @@ DISCLAIMER = (
 )
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Refuse lone surrogates: JSON can spell them, UTF-8 and tokenizers cannot."""
     try:
         text.encode()
@@ -29,8 +29,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+<<<<<<< HEAD
 Seed = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 Encodable = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
+=======
+Encodable = Annotated[str, Field(strict=True), AfterValidator(encodable)]
+>>>>>>> house
 Text = Annotated[Encodable, AfterValidator(_not_blank)]
 
 

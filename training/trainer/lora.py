@@ -28,7 +28,7 @@ def add_lora(model: PreTrainedModel, plan: Lora, new_tokens: list[int]) -> Any:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
         raise TrainingError(
-            "the recipe's lora section needs `pip install 'medqa[lora]'`"
+            "the recipe's lora section needs `pip install -e '.[lora]'`"
         ) from error
     names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     unknown = [target for target in plan.targets if target not in names]
