@@ -42,13 +42,9 @@ from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
 from training.trainer.saving import check_replaceable, save_model
 from training.trainer.trainer_arguments import training_arguments
-<<<<<<< HEAD
-from training.trainer.trainers import FiniteTrainer
+from training.trainer.trainers import FiniteTrainer, LengthGroupedTrainer
 from training.trainer.training_text import FILE as TRAINING_TEXT
 from training.trainer.training_text import training_text
-=======
-from training.trainer.trainers import FiniteTrainer, LengthGroupedTrainer
->>>>>>> house
 
 _FLAGS = {
     "epochs": float,

@@ -10,12 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-<<<<<<< HEAD
-from app.api.schemas import Encodable, Seed
-=======
 from app.api.openai_messages import Message, question_of
-from app.api.schemas import Encodable
->>>>>>> house
+from app.api.schemas import Encodable, Seed
 
 Tokens = Annotated[int, Field(strict=True, ge=1)]
 NoItems = Annotated[list[Any], Field(max_length=0)]

@@ -29,12 +29,8 @@ def _not_blank(text: str) -> str:
     return text
 
 
-<<<<<<< HEAD
 Seed = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-Encodable = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
-=======
 Encodable = Annotated[str, Field(strict=True), AfterValidator(encodable)]
->>>>>>> house
 Text = Annotated[Encodable, AfterValidator(_not_blank)]
 
 
