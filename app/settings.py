@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
         description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which "
-        "is exact. `bfloat16` and `int8` are faster, change answers now and then, and each says so.",
+        "is exact. `bfloat16` and `int8` are faster, change some answers, and each says so.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
