@@ -1,15 +1,16 @@
-"""Both models, loaded one after the other into their processes.
+"""Both models, loaded side by side into their processes.
 
-Knows nothing about requests. Not side by side: on a CPU the first one's number format comes from a
-trial, and the other must have the same, as a comparison must compare the models.
+Knows nothing about requests.
 """
 
+import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from app.answering.answerer import ModelName
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
-from app.engine.client import WorkerEngine, ready
+from app.engine.client import WorkerEngine
 from app.engine.interface import Source
 from app.engine.processes import Workers
 from app.settings import Settings
@@ -29,32 +30,43 @@ async def load_engines(
 
     """
     limits = Limits(
-        settings.max_running,
-        settings.max_waiting,
-        settings.max_batch_tokens,
-        settings.stall_seconds,
+        max_running=settings.max_running,
+        max_waiting=settings.max_waiting,
+        max_batch_tokens=settings.max_batch_tokens,
+        cache_tokens=settings.cache_tokens,
+        drafts=settings.drafts,
+        stall_seconds=settings.stall_seconds,
     )
-    dtype: str = settings.dtype
-    engines: dict[ModelName, WorkerEngine] = {}
+
+    async def load(place: int, model: ModelName, source: Source) -> WorkerEngine:
+        with telemetry.loading(model):
+            return await WorkerEngine.load(
+                workers.connection(place),
+                limits,
+                restart=partial(workers.restart, place),
+                restarts=settings.model_restarts,
+                source=source.name,
+                revision=source.revision,
+                device=settings.device,
+                dtype=settings.dtype,
+                cpu_threads=settings.cpu_threads,
+                log_level=settings.log_level,
+                log_format=settings.log_format,
+            )
+
+    tasks = {
+        model: asyncio.create_task(load(place, model, source))
+        for place, (model, source) in enumerate(sources.items())
+    }
     try:
-        for (model, source), connected in zip(sources.items(), workers.sockets, strict=True):
-            wire = await ready(connected)
-            with telemetry.loading(model):
-                engines[model] = await WorkerEngine.load(
-                    wire,
-                    limits,
-                    source=source.name,
-                    revision=source.revision,
-                    device=settings.device,
-                    dtype=dtype,
-                    cpu_threads=settings.cpu_threads,
-                    log_level=settings.log_level,
-                    log_format=settings.log_format,
-                )
-            dtype = engines[model].checkpoint.dtype
+        await asyncio.gather(*tasks.values())
+        engines = {model: task.result() for model, task in tasks.items()}
         PromptFormat.of_model(engines["fine-tuned"].checkpoint)
     except BaseException:
-        for engine in engines.values():
-            engine.stop()
+        for task in tasks.values():
+            task.cancel()
+        for loaded in await asyncio.gather(*tasks.values(), return_exceptions=True):
+            if isinstance(loaded, WorkerEngine):
+                loaded.stop()
         raise
     return engines

@@ -180,14 +180,12 @@ class Settings(BaseSettings):
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="Number format of the weights. `auto`: bfloat16 on CUDA; on a CPU the faster "
-        "of float32 and bfloat16, tried at the start; else float32. `int8`, for CPUs with 8-bit "
-        "dot products, changes answers, and each says so: faster for few questions at a time.",
+        description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which "
+        "is exact. `bfloat16` and `int8` are faster, change some answers, and each says so.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
-        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota; "
-        "one where both models are small, such as the demo pair.",
+        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota.",
     )
 
     max_question_characters: Positive = Field(
@@ -203,10 +201,16 @@ class Settings(BaseSettings):
     )
     max_new_tokens: Positive = Field(1_024, description="Most tokens that a request may ask for.")
     max_running: Positive = Field(
-        16, description="Answers that one model makes at the same time (its batch)."
+        32, description="Answers that one model makes at the same time (its batch)."
+    )
+    cache_tokens: Positive = Field(
+        16_384,
+        description="Tokens whose keys and values one model keeps. An answer begins once there is "
+        "room for its question and for the most tokens that it may have. GPT-2 takes 72 KiB for "
+        "each in float32, as they are first used.",
     )
     max_waiting: Annotated[int, Ge(0)] = Field(
-        4,
+        8,
         description="Questions that may wait for a place in one model's batch. A quarter as many "
         "as run wait about a quarter of an answer's time.",
     )
@@ -214,6 +218,11 @@ class Settings(BaseSettings):
         256,
         description="Tokens in one forward pass; longer prompts are read in pieces. A pass must "
         "stay well below `MEDQA_STALL_SECONDS`.",
+    )
+    drafts: bool = Field(
+        True,
+        description="Whether how an answer goes on is guessed from its own text and from the "
+        "training answers, and verified in the same step: the same answer, sooner.",
     )
     no_repeat_ngram_size: Annotated[int, Ge(0)] | None = Field(
         None,
@@ -268,8 +277,15 @@ class Settings(BaseSettings):
     stall_seconds: Annotated[float, Field(gt=0)] = Field(
         4.0, description="A model that takes no step for so long is stuck: health turns red."
     )
+    model_restarts: Annotated[int, Ge(0)] = Field(
+        3,
+        description="Times within ten minutes that a model's process which has ended by itself is "
+        "started again; meanwhile `/readyz` is red, and the other model answers.",
+    )
     failure_grace_seconds: Annotated[float, Field(ge=0)] = Field(
-        10.0, description="After so long with a dead or stuck model the process exits with 1."
+        10.0,
+        description="After so long with a model that is stuck, or has ended once too often, the "
+        "process exits with 1.",
     )
 
     @property

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import LCSseq
 
 from app.answering.answerer import Answer, Answerer, ModelName
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
 
 _WORD = re.compile("[a-z0-9]+")

@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.answering.answerer import Answerer, ModelName
-from app.engine.decoding import Decoding
-from app.engine.interface import Source
+from app.engine.interface import Decoding, Source
 from app.errors import InvalidField, NotReady, ServiceError
 from app.references.index import References
 from app.references.red_flags import Notice, notices, spoken
@@ -95,18 +94,26 @@ class Service:
         return all(answerer.engine.alive for answerer in self.answerers.values())
 
     @property
+    def restarting(self) -> bool:
+        """Whether a model's process has ended and is being started again."""
+        return any(answerer.engine.restarting for answerer in self.answerers.values())
+
+    @property
     def ready(self) -> bool:
-        """Whether questions are accepted."""
+        """Whether both models accept questions."""
         return self.step == "ready" and self.alive
 
     def admit(self) -> Mapping[ModelName, Answerer]:
         """Return the answerers, if questions are accepted.
 
+        While one model is away, the other answers.
+
         Raises:
             NotReady: the service is starting, draining or broken.
 
         """
-        if not self.ready:
+        lives = any(answerer.engine.alive for answerer in self.answerers.values())
+        if self.step != "ready" or not lives:
             raise NotReady(f"The service is not ready: {self.step if self.alive else 'failed'}.")
         return self.answerers
 
@@ -143,14 +150,15 @@ class Service:
         self.step = "ready"
 
     async def watch(self, grace_seconds: float) -> None:
-        """Return once an inference thread has been dead or stuck for `grace_seconds` on end.
+        """Return once a model has been dead or stuck for `grace_seconds` on end.
 
-        A stuck thread may come back within it, and the service with it.
+        A stuck thread may come back within it, and the service with it; a process that is being
+        started again has longer.
         """
         clock = asyncio.get_running_loop().time
         alive_at = clock()
         while clock() - alive_at < grace_seconds:
             await asyncio.sleep(_WATCH_SECONDS)
-            if self.alive:
+            if self.alive or self.restarting:
                 alive_at = clock()
         logger.error("an inference thread has been dead or stuck for %g s", grace_seconds)

@@ -14,6 +14,7 @@ from app.answering.service import RequestLimits
 from app.api.dependencies import ServiceDependency
 from app.api.document import problems
 from app.api.event_schemas import streamed
+from app.api.logprobs import own
 from app.api.reference_schemas import NoticeBody, ReferencesBody
 from app.api.references import Search, searching
 from app.api.schemas import (
@@ -32,7 +33,7 @@ from app.api.schemas import (
     Usage,
 )
 from app.api.streaming import Event, gather, only, stream, wants_stream
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.errors import ServiceError, problem_of
 from app.references.red_flags import Notice
 
@@ -101,6 +102,8 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
         body.top_p,
         body.top_k,
         body.no_repeat_ngram_size,
+        body.seed,
+        body.logprobs,
     )
 
 
@@ -204,6 +207,7 @@ def _fields(answer: Answer) -> dict[str, Any]:
             first_token_ms=_milliseconds(answer.first_token_seconds),
             total_ms=_milliseconds(answer.total_seconds),
         ),
+        "logprobs": own(answer.tokens),
     }
 
 

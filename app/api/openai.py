@@ -13,10 +13,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from app.answering.answerer import Answer, Answerer, ModelName, finished
+from app.answering.answerer import Answer, Answerer, AnswerToken, ModelName, finished
 from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
 from app.api.event_schemas import streamed
+from app.api.logprobs import of_chat, of_completion
 from app.api.openai_replies import (
     ChatChoice,
     ChatChunk,
@@ -34,7 +35,7 @@ from app.api.openai_replies import (
 )
 from app.api.openai_requests import ChatRequest, CompletionFields, CompletionRequest
 from app.api.streaming import Event, only, stream, while_connected
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.errors import InvalidField, UnknownModel
 from app.references.red_flags import spoken
 
@@ -82,13 +83,15 @@ async def create_completion(
     answerer = _answerer(service, body.model)
     service.limits.check_length(body.prompt, "prompt")
     default = min(_COMPLETION_TOKENS, service.limits.max_new_tokens)
-    decoding = _decoding(body, service.limits.new_tokens(body.max_tokens or default, "max_tokens"))
+    most = service.limits.new_tokens(body.max_tokens or default, "max_tokens")
+    decoding = _decoding(body, most, body.logprobs)
     pieces = answerer.complete(body.prompt, decoding, body.stop)
     reply = partial(Completion, **_head("cmpl", answerer))
     if body.stream:
         return await stream(request, _events(pieces, reply, _text, [], body.include_usage))
     answer = await while_connected(request, finished(pieces))
-    return reply(choices=[_text(answer.text, _FINISH[answer.finish_reason])], usage=_usage(answer))
+    choice = _text(answer.text, _FINISH[answer.finish_reason], answer.tokens)
+    return reply(choices=[choice], usage=_usage(answer))
 
 
 @router.post(
@@ -108,7 +111,9 @@ async def create_chat_completion(
     async with service.with_notices(body.question) as notices:
         answerer = _answerer(service, body.model)
         service.limits.check_length(body.question, "messages")
-        decoding = _decoding(body, _chat_tokens(body, service.limits))
+        if body.top_logprobs and not body.logprobs:
+            raise InvalidField("top_logprobs", "needs logprobs to be true")
+        decoding = _decoding(body, _chat_tokens(body, service.limits), body.told)
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
@@ -126,6 +131,7 @@ async def create_chat_completion(
     choice = ChatChoice(
         message=ChatMessage(content=before + answer.text),
         finish_reason=_FINISH[answer.finish_reason],
+        logprobs=of_chat(answer.tokens),
     )
     return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
 
@@ -151,11 +157,13 @@ def _chat_tokens(body: ChatRequest, limits: RequestLimits) -> int:
     return limits.new_tokens(body.max_completion_tokens, "max_completion_tokens")
 
 
-def _decoding(body: CompletionFields, max_new_tokens: int) -> Decoding:
+def _decoding(body: CompletionFields, max_new_tokens: int, logprobs: int | None) -> Decoding:
     return Decoding(
         max_new_tokens,
         temperature=0.0 if body.temperature is None else body.temperature,
         top_p=1.0 if body.top_p is None else body.top_p,
+        seed=body.seed,
+        logprobs=logprobs,
     )
 
 
@@ -169,12 +177,17 @@ def _head(kind: str, answerer: Answerer) -> dict[str, Any]:
     }
 
 
-def _text(text: str, finish: CompletionFinishReason | None) -> CompletionChoice:
-    return CompletionChoice(text=text, finish_reason=finish)
+def _text(
+    text: str, finish: CompletionFinishReason | None, tokens: Sequence[AnswerToken] | None = None
+) -> CompletionChoice:
+    return CompletionChoice(text=text, finish_reason=finish, logprobs=of_completion(tokens))
 
 
-def _delta(text: str, finish: CompletionFinishReason | None) -> ChatChunkChoice:
-    return ChatChunkChoice(delta=Delta(content=text or None), finish_reason=finish)
+def _delta(
+    text: str, finish: CompletionFinishReason | None, tokens: Sequence[AnswerToken] | None = None
+) -> ChatChunkChoice:
+    delta = Delta(content=text or None)
+    return ChatChunkChoice(delta=delta, finish_reason=finish, logprobs=of_chat(tokens))
 
 
 def _usage(answer: Answer) -> CompletionUsage:
@@ -188,7 +201,7 @@ def _usage(answer: Answer) -> CompletionUsage:
 async def _events(
     pieces: AsyncGenerator[str | Answer],
     chunk: Callable[..., BaseModel],
-    choice: Callable[[str, CompletionFinishReason | None], BaseModel],
+    choice: Callable[..., BaseModel],
     opening: Sequence[BaseModel],
     include_usage: bool,
 ) -> AsyncGenerator[Event]:
@@ -201,7 +214,8 @@ async def _events(
             if isinstance(piece, str):
                 yield Event(None, chunk(choices=[choice(piece, None)]))
                 continue
-            yield Event(None, chunk(choices=[choice("", _FINISH[piece.finish_reason])]))
+            last = choice("", _FINISH[piece.finish_reason], piece.tokens)
+            yield Event(None, chunk(choices=[last]))
             if include_usage:
                 yield Event(None, chunk(choices=[], usage=_usage(piece)))
     yield Event(None, "[DONE]")

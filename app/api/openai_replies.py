@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.answering.answerer import ModelName
+from app.api.logprobs import ChatLogprobs, CompletionLogprobs
 
 CompletionFinishReason = Literal["stop", "length", "content_filter"]
 
@@ -27,7 +28,6 @@ class _Reply(BaseModel):
 
 class _Choice(BaseModel):
     index: int = Field(0, description="Always 0: there is one choice.")
-    logprobs: None = None
     finish_reason: CompletionFinishReason | None = Field(
         None,
         description="`stop`: the model's own end, or one of `stop`. `length`: cut. "
@@ -39,6 +39,7 @@ class CompletionChoice(_Choice):
     """The text that follows the prompt, or a piece of it."""
 
     text: str
+    logprobs: CompletionLogprobs | None = None
 
 
 class Completion(_Reply):
@@ -60,6 +61,7 @@ class ChatChoice(_Choice):
     """The one answer."""
 
     message: ChatMessage
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatCompletion(_Reply):
@@ -80,6 +82,7 @@ class ChatChunkChoice(_Choice):
     """A piece of the one answer."""
 
     delta: Delta
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatChunk(_Reply):

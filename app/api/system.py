@@ -80,4 +80,6 @@ def _model(answerer: Answerer) -> ModelInfo:
         device=checkpoint.device,
         dtype=checkpoint.dtype,
         no_repeat_ngram_size=answerer.no_repeat_ngram_size,
+        drafted_tokens=answerer.engine.drafted,
+        accepted_tokens=answerer.engine.accepted,
     )

@@ -1,4 +1,4 @@
-"""The places of one model: how many answers it holds at once, and when one frees.
+"""How many requests one model takes on, and when to ask again where there is no room.
 
 Knows nothing about what an answer is. A refusal must cost little, or many of them take from the
 answers that are being made: so it comes first, and from a count.
@@ -17,11 +17,17 @@ _MAX_RETRY_AFTER_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one engine takes on, and how long its thread may go without a turn."""
+    """How much one engine takes on, and how long it may go without a step.
+
+    `cache_tokens` are the tokens whose keys and values are kept at the same time; `drafts` says
+    whether tokens are guessed and verified.
+    """
 
     max_running: int
     max_waiting: int
     max_batch_tokens: int
+    cache_tokens: int = 16_384
+    drafts: bool = True
     stall_seconds: float = 4.0
 
 
@@ -35,7 +41,7 @@ class Hold:
         self.began_at = self.began_at or time.perf_counter()
 
 
-class Places:
+class Admission:
     """So many answers are made, so many wait, and whoever comes beyond is told when to come back.
 
     The estimate follows how long places were held of late.
@@ -60,14 +66,15 @@ class Places:
             )
 
     @contextmanager
-    def held(self) -> Iterator[Hold]:
-        """Hold a place.
+    def held(self, *, admitted: bool = False) -> Iterator[Hold]:
+        """Hold a place; for what belongs to an answer that was `admitted`, one more if need be.
 
         Raises:
             QueueFull: no place is free.
 
         """
-        self.require()
+        if not admitted:
+            self.require()
         self.taken += 1
         hold = Hold()
         try:

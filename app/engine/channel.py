@@ -12,24 +12,26 @@ from app.errors import GenerationFailed, NotReady, PromptTooLong, QueueFull, Ser
 
 Message = dict[str, Any]
 
-_LONGEST_BYTES = 1 << 20  # nothing longer than the context travels; GPT-2's has about 6,000
+_LONGEST_BYTES = 1 << 20  # a prompt has some 10,000; a step's tokens with their likeliest, 100,000
 _TRAVELLING = {error.__name__: error for error in (GenerationFailed, NotReady, PromptTooLong)}
 
 
-class Wire(NamedTuple):
+class Channel(NamedTuple):
     """Both directions of a connection between the two."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     @classmethod
-    async def over(cls, connected: socket.socket) -> "Wire":
+    async def over(cls, connected: socket.socket) -> "Channel":
         """Speak over a connected socket."""
         return cls(*await asyncio.open_connection(sock=connected, limit=_LONGEST_BYTES))
 
     def send(self, message: Message) -> None:
         """Send a message; never waits, and says nothing where nobody listens any more."""
-        self.writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        if not self.writer.is_closing():
+            line = json.dumps(message, separators=(",", ":"))
+            self.writer.write(line.encode() + b"\n")
 
     async def receive(self) -> Message | None:
         """Return the next message, or None when the other side is gone."""
@@ -47,13 +49,13 @@ class Wire(NamedTuple):
         self.writer.close()
 
 
-def written(error: ServiceError) -> list[Any]:
+def packed(error: ServiceError) -> list[Any]:
     """Return an error as it travels."""
     return [type(error).__name__, str(error), error.retry_after_seconds]
 
 
-def read(error: list[Any]) -> ServiceError:
-    """Return the error that was `written`."""
+def unpacked(error: list[Any]) -> ServiceError:
+    """Return the error that was `packed`."""
     name, message, retry_after_seconds = error
     if name == QueueFull.__name__:
         return QueueFull(message, retry_after_seconds)

@@ -1,7 +1,8 @@
 """One model in a process of its own, as the server sees it: asked and heard over a socket.
 
 The server's event loop and a model's steps would share one interpreter lock: refusals and streams
-would slow down the answers that are being made. The other side of the socket is `worker`.
+would slow down the answers that are being made. The other side of the socket is `worker`. A process
+that ends by itself fails what it was making, and is started again some times.
 """
 
 import asyncio
@@ -9,20 +10,19 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.engine.admission import Limits, Places
-from app.engine.channel import Wire, read
-from app.engine.context import answer_room, require_fit
-from app.engine.decoding import Decoding
-from app.engine.interface import Token
+from app.engine.admission import Admission, Limits
+from app.engine.channel import Channel, Message, unpacked
+from app.engine.interface import Decoding, Token
+from app.engine.restarts import Restarts
 from app.engine.tokenizer import Tokenizer
 from app.engine.tokenizer_files import read_tokenizer
-from app.errors import CheckpointError, GenerationFailed, NotReady, ServiceError
+from app.errors import CheckpointError, GenerationFailed, NotReady, PromptTooLong, ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _LATE_SECONDS = 1.0  # two of the worker's heartbeats
 _GONE = "{}: its process ended while it started"
 _STOPPED = "The model stopped while it made this answer."
 
-Heard = Token | float | ServiceError
+Reply = Token | float | ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,59 +51,80 @@ class RemoteModel:
 class WorkerEngine:
     """The engine over a worker's socket."""
 
-    def __init__(self, model: RemoteModel, process_id: int, limits: Limits, wire: Wire) -> None:
-        self.checkpoint = model
-        self.process_id = process_id
-        self._places = Places(limits)
+    def __init__(
+        self, limits: Limits, wanted: Message, restart: Callable[[], socket.socket], restarts: int
+    ) -> None:
+        """Prepare for a model; see `load`."""
+        self.checkpoint: RemoteModel
+        self.process_id = 0
+        self.drafted = self.accepted = 0
+        self._before = (0, 0)
+        self._channel: Channel
+        self._limits = limits
+        self._wanted = wanted
+        self._restart = restart
+        self._restarts = Restarts(restarts)
+        self._admission = Admission(limits)
         self._patience_seconds = limits.stall_seconds + _LATE_SECONDS
-        self._wire = wire
         self._numbers = itertools.count()
-        self._waiting: dict[int, asyncio.Queue[Heard]] = {}
-        self._says_alive = True
-        self._heard_at = time.monotonic()
-        self._gone = False
-        self._tasks = [asyncio.create_task(each) for each in (self._hear(), self._watch())]
+        self._asked: dict[int, asyncio.Queue[Reply]] = {}
+        self._reported_alive = False
+        self._heard_at = 0.0
+        self._stopped = False
+        self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def load(cls, wire: Wire, limits: Limits, **wanted: Any) -> "WorkerEngine":
+    async def load(
+        cls,
+        connected: socket.socket,
+        limits: Limits,
+        *,
+        restart: Callable[[], socket.socket],
+        restarts: int = 0,
+        **wanted: Any,
+    ) -> "WorkerEngine":
         """Have a worker load a model and start its inference thread.
 
         Args:
-            wire: to a worker that is `ready`.
+            connected: to a worker that has been begun.
             limits: how much it takes on.
+            restart: ends the worker, begins another and returns a connection to that.
+            restarts: how often that may be done within some minutes.
             wanted: source, revision, device, dtype, cpu_threads, log_level and log_format.
 
         Raises:
             CheckpointError: it must not be served; names it and the reason.
 
         """
-        wire.send({"limits": asdict(limits)} | wanted)
-        answer = await wire.receive() or {"refused": _GONE.format(wanted["source"])}
-        if "refused" in answer:
-            wire.close()
-            raise CheckpointError(answer["refused"])
-        described = answer["loaded"]
-        tokenizer = await asyncio.to_thread(read_tokenizer, Path(described.pop("directory")))
-        model = RemoteModel(tokenizer=tokenizer, **described)
-        return cls(model, answer["process_id"], limits, wire)
+        engine = cls(limits, wanted, restart, restarts)
+        await engine._connect(connected)
+        engine._tasks = [asyncio.create_task(each) for each in (engine._serve(), engine._watch())]
+        return engine
 
     @property
     def alive(self) -> bool:
-        """Whether the worker is there, has spoken of late, and says that its model turns."""
+        """Whether the worker is there, has spoken of late, and says that its model takes steps."""
         silence = time.monotonic() - self._heard_at
-        return not self._gone and self._says_alive and silence < self._patience_seconds
+        return self._reported_alive and silence < self._patience_seconds
+
+    @property
+    def restarting(self) -> bool:
+        """Whether its process has ended, and another is being started."""
+        return self._restarts.going_on
 
     @property
     def in_flight(self) -> int:
         """Requests admitted and not yet over."""
-        return self._places.taken
+        return self._admission.taken
 
     def require_place(self) -> None:
         """Raise QueueFull if the batch and the queue are full."""
-        self._places.require()
+        self._admission.require()
 
     async def generate(self, prompt_ids: list[int], decoding: Decoding) -> AsyncGenerator[Token]:
         """Yield the answer's tokens as they are made; closing the generator cancels the request.
+
+        An answer is cut to what the context leaves beside the prompt.
 
         Raises:
             PromptTooLong: the prompt fills the context.
@@ -112,14 +133,20 @@ class WorkerEngine:
             GenerationFailed: it died or failed while it made this answer.
 
         """
-        answer_room(self.checkpoint, prompt_ids)
+        room = self.checkpoint.context_tokens - len(prompt_ids)
+        if room < 1:
+            raise PromptTooLong(
+                f"The prompt has {len(prompt_ids)} tokens; the model's context holds "
+                f"{self.checkpoint.context_tokens} for prompt and answer together."
+            )
+        decoding = replace(decoding, max_new_tokens=min(decoding.max_new_tokens, room))
         with (
-            self._places.held() as hold,
-            self._asking("generate", prompt=prompt_ids, decoding=asdict(decoding)) as heard,
+            self._admission.held() as hold,
+            self._asking("generate", prompt=prompt_ids, decoding=asdict(decoding)) as replies,
         ):
             last = False
             while not last:
-                token = await _next(heard)
+                token = await _next(replies)
                 assert isinstance(token, Token)
                 last = token.last
                 hold.begin()
@@ -128,91 +155,130 @@ class WorkerEngine:
     async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
         """Return the information in a continuation of the prompt, in bits.
 
+        It takes a place like an answer, and is never refused one: it belongs to an answer.
+
         Raises:
             PromptTooLong: prompt and continuation exceed the context.
             NotReady: the model is not there.
             GenerationFailed: it died, or memory ran out.
 
         """
-        require_fit(self.checkpoint, prompt_ids, continuation_ids)
-        with self._asking("bits", prompt=prompt_ids, continuation=continuation_ids) as heard:
-            bits = await _next(heard)
+        tokens = len(prompt_ids) + len(continuation_ids)
+        if tokens > self.checkpoint.context_tokens:
+            raise PromptTooLong(
+                f"Prompt and reference have {tokens} tokens; the model's context holds "
+                f"{self.checkpoint.context_tokens}."
+            )
+        with (
+            self._admission.held(admitted=True),
+            self._asking("score", prompt=prompt_ids, continuation=continuation_ids) as replies,
+        ):
+            bits = await _next(replies)
             assert isinstance(bits, float)
             return bits
 
     def stop(self) -> None:
         """Hang up: the worker ends at once."""
-        self._gone = True
+        self._stopped = True
+        self._reported_alive = False
         for task in self._tasks:
             task.cancel()
-        self._wire.close()
+        self._channel.close()
 
     @contextmanager
-    def _asking(self, what: str, **more: Any) -> Iterator[asyncio.Queue[Heard]]:
+    def _asking(self, what: str, **more: Any) -> Iterator[asyncio.Queue[Reply]]:
         """Ask the worker for something; it is told when nobody waits for that any longer."""
         if not self.alive:
             raise NotReady("The model is not answering questions.")
         number = next(self._numbers)
-        heard: asyncio.Queue[Heard] = asyncio.Queue()
-        self._waiting[number] = heard
-        self._wire.send({"do": what, "number": number} | more)
+        replies: asyncio.Queue[Reply] = asyncio.Queue()
+        self._asked[number] = replies
+        self._channel.send({"do": what, "number": number} | more)
         try:
-            yield heard
+            yield replies
         finally:
-            if self._waiting.pop(number, None) and not self._gone:  # not yet over
-                self._wire.send({"do": "cancel", "number": number})
+            if self._asked.pop(number, None) and not self._stopped:  # not yet over
+                self._channel.send({"do": "cancel", "number": number})
+
+    async def _connect(self, connected: socket.socket) -> None:
+        """Have a worker that was just begun load the model.
+
+        Raises:
+            CheckpointError: it must not be served, or the process ended.
+
+        """
+        self._channel = await Channel.over(connected)
+        self._channel.send({"limits": asdict(self._limits)} | self._wanted)
+        gone = {"refused": _GONE.format(self._wanted["source"])}
+        begun = await self._channel.receive()  # it has imported what it needs
+        answer = (begun and await self._channel.receive()) or gone
+        if "refused" in answer:
+            self._channel.close()
+            raise CheckpointError(answer["refused"])
+        described = answer["loaded"]
+        tokenizer = await asyncio.to_thread(read_tokenizer, Path(described.pop("directory")))
+        self.checkpoint = RemoteModel(tokenizer=tokenizer, **described)
+        self.process_id = answer["process_id"]
+        self._heard_at = time.monotonic()
+        self._reported_alive = True
+
+    async def _serve(self) -> None:
+        """Hear a worker to its end, and the one after it, as often as may be."""
+        await self._hear()
+        while await self._restarts.allowed():
+            try:
+                await self._connect(self._restart())
+            except CheckpointError as error:
+                logger.error("cannot start again: %s", error)
+                continue
+            self._restarts.done()
+            logger.info("the process of %s has been started again", self.checkpoint.source)
+            await self._hear()
 
     async def _hear(self) -> None:
-        while message := await self._wire.receive():
+        while message := await self._channel.receive():
             self._heard_at = time.monotonic()
-            for number, token_id, last, ended, queue_seconds in message.get("tokens", ()):
-                if heard := self._waiting.get(number):
-                    heard.put_nowait(Token(token_id, last, ended, queue_seconds))
-                    if last:
-                        del self._waiting[number]
-            if "alive" in message:
-                self._says_alive = message["alive"]
-            if "scored" in message:
-                self._tell(message["scored"], float(message["bits"]))
-            elif "failed" in message:
-                self._tell(message["failed"], read(message["error"]))
-        self._gone = True
+            self._take(message)
+        self._reported_alive = False
+        self._before = (self.drafted, self.accepted)
+        self._channel.close()
         logger.error("the process of %s has ended", self.checkpoint.source)
         self._fail_all()
 
+    def _take(self, message: Message) -> None:
+        self._reported_alive = message["alive"]
+        self.drafted = self._before[0] + message["drafted"]
+        self.accepted = self._before[1] + message["accepted"]
+        for number, *fields in message.get("tokens", ()):
+            token = Token(*fields[:5], top=tuple(map(tuple, fields[5])) if fields[5:] else ())
+            self._tell(number, token, over=token.last)
+        for number, bits in message.get("scored", ()):
+            self._tell(number, float(bits))
+        for number, error in message.get("failed", ()):
+            self._tell(number, unpacked(error))
+
+    def _tell(self, number: int, reply: Reply, over: bool = True) -> None:
+        if replies := self._asked.get(number):
+            replies.put_nowait(reply)
+            if over:
+                del self._asked[number]
+
     async def _watch(self) -> None:
-        """Fail what is asked of a worker that hangs as a whole."""
+        """Fail what is asked of a model that hangs, alone or with its process."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            if time.monotonic() - self._heard_at > self._patience_seconds:
+            if not self.alive:
                 self._fail_all()
 
-    def _tell(self, number: int, what: Heard) -> None:
-        if heard := self._waiting.pop(number, None):
-            heard.put_nowait(what)
-
     def _fail_all(self) -> None:
-        for number in list(self._waiting):
-            self._waiting[number].put_nowait(GenerationFailed(_STOPPED))
+        for number in list(self._asked):
+            # It stays asked: were the model to come back, it must be told to forget it.
+            self._asked[number].put_nowait(GenerationFailed(_STOPPED))
 
 
-async def ready(connected: socket.socket) -> Wire:
-    """Return the wire to a worker, once it has imported what it needs; takes seconds.
-
-    Raises:
-        CheckpointError: it ended instead.
-
-    """
-    wire = await Wire.over(connected)
-    if await wire.receive() is None:
-        wire.close()
-        raise CheckpointError(_GONE.format("a model"))
-    return wire
-
-
-async def _next(heard: asyncio.Queue[Heard]) -> Token | float:
-    """Return the next thing heard, or raise it."""
-    what = await heard.get()
-    if isinstance(what, ServiceError):
-        raise what
-    return what
+async def _next(replies: asyncio.Queue[Reply]) -> Token | float:
+    """Return the next reply, or raise it."""
+    reply = await replies.get()
+    if isinstance(reply, ServiceError):
+        raise reply
+    return reply

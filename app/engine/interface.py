@@ -1,27 +1,54 @@
 """What answering needs of a model: prompt in, tokens out as they are made.
 
-Knows nothing about how. `generation` is one in this process, `worker_engine` one in another.
+Knows nothing about how: `client` is one in a process of its own.
 """
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from app.engine.decoding import Decoding
 from app.engine.tokenizer import Tokenizer
+
+_LEAST_TEMPERATURE = 1e-5  # dividing by less overflows float32, and the likeliest token wins anyway
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class Decoding:
+    """How an answer is decoded. Temperature 0 is greedy: the same question, the same answer.
+
+    No new word makes a sequence of `no_repeat_ngram_size` tokens come twice in an answer: see
+    `guard`. 0 lets the model repeat itself, None leaves it to the model's default. With a `seed` a
+    drawn answer is the same each time. `logprobs` asks how likely each token was, and so many of
+    the likeliest beside it; None for neither.
+    """
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    no_repeat_ngram_size: int | None = None
+    seed: int | None = None
+    logprobs: int | None = None
+
+    @property
+    def greedy(self) -> bool:
+        """Whether each token is simply the likeliest one."""
+        return self.temperature < _LEAST_TEMPERATURE
+
+
+class Token(NamedTuple):
     """One generated token; `last` marks the end of the answer, and `ended` that it ended itself.
 
-    `queue_seconds` is the time from the request to its place in the batch.
+    `queue_seconds` is the time from the request to its place in the batch. `logprob` and `top`, the
+    likeliest tokens with theirs, are natural logarithms, where they were asked for.
     """
 
     id: int
     last: bool
     ended: bool
     queue_seconds: float
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +111,20 @@ class Engine(Protocol):
         """Whether the inference thread runs, and is not stuck."""
 
     @property
+    def restarting(self) -> bool:
+        """Whether it has ended by itself and is being started again."""
+
+    @property
     def in_flight(self) -> int:
         """Requests admitted and not yet over."""
+
+    @property
+    def drafted(self) -> int:
+        """Tokens that were guessed since the start."""
+
+    @property
+    def accepted(self) -> int:
+        """How many of them were right, and so came without a step of their own."""
 
     def require_place(self) -> None:
         """Raise QueueFull if a request would be refused now."""

@@ -1,157 +1,175 @@
-"""`python -m app.engine.worker FD…`: one model and its inference thread, in a process of its own.
+"""`python -m app.engine.worker FD`: one model and its inference thread, in a process of its own.
 
-The server speaks to it over an open socket (`wire`). Apart from the server it has a core and an
-interpreter for itself: neither clients nor the other model's Python take from its steps. It ends
-when the server does, however that ends. Given several sockets it imports PyTorch once and forks
-itself for each, which takes less time and memory than as many fresh processes.
+The server speaks to it over an open socket (`channel`). Apart from the server it has an interpreter
+for itself: neither clients nor the other model's Python take from its steps. It ends when the
+server does, however that ends, and when its inference thread fails: then the server starts another.
 """
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
 import socket
 import sys
-import warnings
-from collections.abc import Coroutine
-from contextlib import aclosing
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
-import torch
+import numpy as np
 
 from app import logs
+from app.engine import sampling
 from app.engine.admission import Limits
-from app.engine.backends.device import best_device, best_dtype, cpu_threads, is_small
-from app.engine.channel import Message, Wire, written
+from app.engine.channel import Channel, Message, packed
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.decoding import Decoding
-from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
-from app.errors import CheckpointError, GenerationFailed, ServiceError
+from app.engine.drafting import Drafter
+from app.engine.guard import RepetitionGuard, inside_words
+from app.engine.interface import Decoding, Source
+from app.engine.requests import Generation, Scoring
+from app.engine.sampling import Choice
+from app.engine.scheduler import Outcome, Scheduler
+from app.engine.step_loop import StepLoop
+from app.engine.training_text import TrainingText
+from app.errors import CheckpointError, ServiceError
 
 logger = logging.getLogger(__name__)
 
 _HEARTBEAT_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Worker:
-    """Does what the server asks of one engine; what a turn of the loop made goes as one message."""
+    """Does what the server asks of one model; what a step made goes back as one message."""
 
-    def __init__(self, engine: BatchingEngine, wire: Wire) -> None:
-        self._engine = engine
-        self._wire = wire
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._made: list[list[Any]] = []
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        training: TrainingText | None,
+        limits: Limits,
+        channel: Channel,
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._training = training
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        scheduler = Scheduler(checkpoint.backend, choose, limits, drafts=limits.drafts)
+        self._steps = StepLoop(scheduler, self._report, limits.stall_seconds)
 
     async def run(self) -> None:
-        """Serve until the server is gone."""
-        beating = asyncio.create_task(self._beat())
-        while message := await self._wire.receive():
-            self._take(message)
-        beating.cancel()
+        """Serve until the server is gone or the inference thread has failed."""
+        self._steps.start()
+        hearing = asyncio.create_task(self._hear())
+        while self._steps.running and not hearing.done():
+            self._channel.send(self._beat())
+            await asyncio.wait([hearing], timeout=_HEARTBEAT_SECONDS)
 
-    def _take(self, message: Message) -> None:
-        number = message["number"]
-        match message["do"]:
-            case "generate":
-                decoding = Decoding(**message["decoding"])
-                self._begin(number, self._generate(number, message["prompt"], decoding))
-            case "bits":
-                self._begin(number, self._bits(number, message["prompt"], message["continuation"]))
-            case "cancel" if number in self._tasks:
-                self._tasks[number].cancel()
+    async def _hear(self) -> None:
+        while message := await self._channel.receive():
+            number = message["number"]
+            match message["do"]:
+                case "generate":
+                    decoding = Decoding(**message["decoding"])
+                    self._steps.add(number, self._generation(message["prompt"], decoding))
+                case "score":
+                    scoring = Scoring(message["prompt"], message["continuation"])
+                    self._steps.add(number, scoring)
+                case "cancel":
+                    self._steps.cancel(number)
 
-    def _begin(self, number: int, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(self._guarded(number, work))
-        self._tasks[number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(number))
+    def _generation(self, prompt: list[int], decoding: Decoding) -> Generation:
+        size = decoding.no_repeat_ngram_size
+        guard = RepetitionGuard(prompt, size, self._inside_words) if size else None
+        end = self._checkpoint.tokenizer.eos_token_id
+        return Generation(prompt, decoding, end, guard, Drafter(prompt, self._training))
 
-    async def _guarded(self, number: int, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except ServiceError as error:
-            self._fail(number, error)
-        except Exception:
-            logger.exception("request %d failed", number)
-            self._fail(number, GenerationFailed("The model failed while it made this answer."))
+    @cached_property
+    def _inside_words(self) -> frozenset[int]:
+        return inside_words(self._checkpoint.tokenizer)
 
-    def _fail(self, number: int, error: ServiceError) -> None:
-        self._flush()
-        self._wire.send({"failed": number, "error": written(error), "alive": self._engine.alive})
+    def _report(self, outcomes: list[Outcome]) -> None:
+        """Have the outcomes of a step sent; called by the inference thread."""
+        self._loop.call_soon_threadsafe(self._send, outcomes)
 
-    async def _generate(self, number: int, prompt: list[int], decoding: Decoding) -> None:
-        async with aclosing(self._engine.generate(prompt, decoding)) as tokens:
-            async for token in tokens:
-                if not self._made:
-                    asyncio.get_running_loop().call_soon(self._flush)
-                self._made.append([number, token.id, token.last, token.ended, token.queue_seconds])
+    def _send(self, outcomes: list[Outcome]) -> None:
+        message: Message = {"tokens": [], "scored": [], "failed": []}
+        for number, result, _ in outcomes:
+            if isinstance(result, ServiceError):
+                message["failed"].append([number, packed(result)])
+            elif isinstance(result, float):
+                message["scored"].append([number, result])
+            else:
+                message["tokens"] += [
+                    [number, *(token[:4] if token.logprob is None else token)] for token in result
+                ]
+        self._channel.send(message | self._beat())
 
-    async def _bits(self, number: int, prompt: list[int], continuation: list[int]) -> None:
-        self._wire.send({"scored": number, "bits": await self._engine.bits(prompt, continuation)})
-
-    def _flush(self) -> None:
-        if self._made:
-            self._wire.send({"tokens": self._made})
-            self._made = []
-
-    async def _beat(self) -> None:
-        while True:
-            self._wire.send({"alive": self._engine.alive})
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
+    def _beat(self) -> Message:
+        scheduler = self._steps.scheduler
+        return {
+            "alive": self._steps.alive,
+            "drafted": scheduler.drafted,
+            "accepted": scheduler.accepted,
+        }
 
 
-def main(descriptors: list[int]) -> None:
-    """Serve one model over the first socket, and others over the rest in copies of this process."""
+def choose(logits: Any, rows: Sequence[sampling.Row]) -> list[Choice]:
+    """Choose where the logits are: with NumPy, or on the device of a tensor."""
+    if isinstance(logits, np.ndarray):
+        return sampling.choose(logits, rows)
+    from app.engine.backends import torch_sampling
+
+    return torch_sampling.choose(logits, rows)
+
+
+def main(descriptor: int) -> None:
+    """Serve one model over a socket."""
     # Whoever stops a service may tell all of its processes: answers that run are finished first.
     for told in (signal.SIGTERM, signal.SIGINT):
         signal.signal(told, signal.SIG_IGN)
-    # Newer Pythons warn of a fork beside threads; the one here is NumPy's, which knows of forks.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    own = 0
-    for place in range(1, len(descriptors)):
-        if os.fork() == 0:
-            own = place
-            break
-    for place, descriptor in enumerate(descriptors):
-        if place != own:
-            os.close(descriptor)
-    asyncio.run(_serve(socket.socket(fileno=descriptors[own])))
+    if sys.platform == "linux":  # a process that is stopped would not notice that it is alone
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    asyncio.run(_serve(socket.socket(fileno=descriptor)))
     logging.shutdown()
     os._exit(0)  # at once, whatever the inference thread is doing
 
 
 async def _serve(connected: socket.socket) -> None:
-    wire = await Wire.over(connected)
-    wire.send({"ready": True})
-    if not (message := await wire.receive()):
+    channel = await Channel.over(connected)
+    channel.send({"ready": True})
+    if not (message := await channel.receive()):
         return
     logs.configure(message["log_level"], message["log_format"])
+    limits = Limits(**message["limits"])
     try:
-        engine = await asyncio.to_thread(_load, message)
+        checkpoint, training = await asyncio.to_thread(_load, message, limits)
     except CheckpointError as error:
-        wire.send({"refused": str(error)})
-        await wire.receive()  # the server hangs up once it has read that
+        channel.send({"refused": str(error)})
+        await channel.receive()  # the server hangs up once it has read that
         return
-    engine.start()
-    wire.send({"loaded": _described(engine.checkpoint), "process_id": os.getpid()})
-    await Worker(engine, wire).run()
+    channel.send({"loaded": _described(checkpoint), "process_id": os.getpid()})
+    await Worker(checkpoint, training, limits, channel).run()
 
 
-def _load(message: Message) -> BatchingEngine:
-    """Load a model onto the device; its inference thread is not started yet.
+def _load(message: Message, limits: Limits) -> tuple[Checkpoint, TrainingText | None]:
+    """Load a model onto the device, and the training answers that lie beside it.
 
     Raises:
         CheckpointError: it must not be served; names it and the reason.
 
     """
-    threads = message["cpu_threads"]
-    torch.set_num_threads(threads or cpu_threads())
-    device = best_device(message["device"])
-    source = Source(message["source"], message["revision"])
-    checkpoint = load(source, device, best_dtype(message["dtype"], device))
-    if not threads and is_small(checkpoint.parameters):
-        torch.set_num_threads(1)
-    return BatchingEngine(checkpoint, Limits(**message["limits"]))
+    checkpoint = load(
+        Source(message["source"], message["revision"]),
+        device=message["device"],
+        dtype=message["dtype"],
+        threads=message["cpu_threads"],
+        cache_tokens=limits.cache_tokens,
+    )
+    try:
+        training = TrainingText.beside(checkpoint.directory) if limits.drafts else None
+    except ValueError as error:
+        raise CheckpointError(f"{message['source']}: {error}") from error
+    return checkpoint, training
 
 
 def _described(checkpoint: Checkpoint) -> Message:
@@ -168,4 +186,4 @@ def _described(checkpoint: Checkpoint) -> Message:
 
 
 if __name__ == "__main__":
-    main([int(descriptor) for descriptor in sys.argv[1:]])
+    main(int(sys.argv[1]))

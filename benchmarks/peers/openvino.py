@@ -72,11 +72,12 @@ def _graph(model: Any) -> Any:
     """Convert the model; keys and values become variables inside the graph."""
     import openvino
     from openvino._offline_transformations import apply_make_stateful_transformation
+    from openvino.tools.ovc import convert_model
 
     config = model.config
     size = config.n_embd // config.n_head
     past = [torch.zeros(2, config.n_head, 3, size) for _ in range(2 * config.n_layer)]
-    graph = openvino.convert_model(
+    graph = convert_model(
         _Exported(model),
         example_input=(torch.zeros(2, 4, dtype=torch.long), torch.arange(2), *past),
         input=[

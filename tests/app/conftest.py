@@ -8,9 +8,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,20 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
-from transformers import GenerationConfig
+from transformers import GenerationConfig, GPT2LMHeadModel
 
 from app.answering.answerer import Answerer, Deadlines, ModelName
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.checkpoint import Checkpoint, load
-from app.engine.decoding import Decoding
-from app.engine.generation import BatchingEngine
-from app.engine.interface import Source, Token
+from app.engine.client import WorkerEngine
+from app.engine.drafting import Drafter
+from app.engine.guard import RepetitionGuard, inside_words
+from app.engine.interface import Decoding, Source, Token
+from app.engine.processes import Workers
+from app.engine.requests import Generation
+from app.engine.scheduler import Scheduler
+from app.engine.worker import choose
 from app.errors import QueueFull
 from app.main import create_app
 from app.settings import Settings
@@ -38,14 +44,19 @@ from app.settings import Settings
 ROOT = Path(__file__).parents[2]
 
 
+def loaded(directory: Path) -> Checkpoint:
+    """Load a model as a CPU serves it, with room for a few answers."""
+    return load(Source(str(directory)), device="cpu", dtype="float32", threads=1, cache_tokens=512)
+
+
 @pytest.fixture(scope="session")
 def fine_tuned(pair: Path) -> Checkpoint:
-    return load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
+    return loaded(pair / "fine-tuned")
 
 
 @pytest.fixture(scope="session")
 def base(pair: Path) -> Checkpoint:
-    return load(Source(str(pair / "base")), torch.device("cpu"), torch.float32)
+    return loaded(pair / "base")
 
 
 @pytest.fixture(scope="session")
@@ -53,19 +64,15 @@ def tiny_format(fine_tuned: Checkpoint) -> PromptFormat:
     return PromptFormat.of_model(fine_tuned)
 
 
-@pytest.fixture
-def engine(pair: Path) -> Iterator[BatchingEngine]:
-    """A running engine over the fine-tuned model, with room for four answers and two in wait."""
-    checkpoint = load(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
-    running = BatchingEngine(checkpoint, Limits(max_running=4, max_waiting=2, max_batch_tokens=64))
-    running.start()
-    yield running
-    running.stop()
+@cache
+def reference_model(directory: Path) -> Any:
+    """Return transformers' own model of a directory."""
+    return GPT2LMHeadModel.from_pretrained(directory).eval()
 
 
 def generated(checkpoint: Checkpoint, prompt: list[int], new_tokens: int) -> list[int]:
     """Return the greedy continuation by transformers' own `generate()`."""
-    output = checkpoint.model.generate(  # type: ignore[operator]
+    output = reference_model(checkpoint.directory).generate(
         torch.tensor([prompt]),
         attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
         generation_config=GenerationConfig(
@@ -77,6 +84,49 @@ def generated(checkpoint: Checkpoint, prompt: list[int], new_tokens: int) -> lis
     )
     ids: list[int] = output[0, len(prompt) :].tolist()
     return ids
+
+
+def made_here(
+    checkpoint: Checkpoint, prompts: Sequence[list[int]], decoding: Decoding, end: int | None = None
+) -> list[list[int]]:
+    """Return the answers that a scheduler in this process makes of prompts, all in one batch."""
+    scheduler = Scheduler(checkpoint.backend, choose, Limits(len(prompts), 0, 64))
+    size = decoding.no_repeat_ngram_size or 0
+    inside = inside_words(checkpoint.tokenizer)
+    for number, prompt in enumerate(prompts):
+        guard = RepetitionGuard(prompt, size, inside) if size else None
+        scheduler.add(number, Generation(prompt, decoding, end, guard, Drafter(prompt, None)))
+    made: list[list[int]] = [[] for _ in prompts]
+    while not scheduler.idle:
+        for number, tokens, _ in scheduler.step():
+            assert isinstance(tokens, list)
+            made[number] += [token.id for token in tokens]
+    return made
+
+
+def worker_settings(source: Path) -> dict[str, Any]:
+    """Return what a worker is told of a model."""
+    wanted: dict[str, Any] = {"device": "cpu", "dtype": "float32", "cpu_threads": 1}
+    return wanted | {
+        "source": str(source), "revision": None, "log_level": "info", "log_format": "text",
+    }  # fmt: skip
+
+
+@asynccontextmanager
+async def running_engine(
+    source: Path, limits: Limits, restarts: int = 0
+) -> AsyncIterator[WorkerEngine]:
+    """Run a model in a process of its own."""
+    with closing(Workers(1)) as workers:
+        engine = await WorkerEngine.load(
+            workers.connection(0),
+            limits,
+            restart=partial(workers.restart, 0),
+            restarts=restarts,
+            **worker_settings(source),
+        )
+        yield engine
+        engine.stop()
 
 
 class FakeEngine:
@@ -101,6 +151,8 @@ class FakeEngine:
         self.error = error
         self.seconds_per_token = seconds_per_token
         self.alive = True
+        self.restarting = False
+        self.drafted = self.accepted = 0
         self.process_id = os.getpid()
         self.in_flight = 0
         self.prompts: list[list[int]] = []

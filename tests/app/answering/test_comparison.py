@@ -8,7 +8,7 @@ import pytest
 from app.answering.answerer import Answer, Answerer, ModelName
 from app.answering.comparison import Comparison, Finished, Piece, compare, token_f1
 from app.engine.checkpoint import Checkpoint
-from app.engine.decoding import Decoding
+from app.engine.interface import Decoding
 from app.errors import GenerationFailed, ServiceError
 from tests.app.conftest import FakeEngine
 

@@ -1,11 +1,12 @@
 """A model in a process of its own: same tokens, errors that travel, sudden ends of either side."""
 
 import asyncio
+import math
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import psutil
 import pytest
 import pytest_asyncio
+import torch
 
 from app.engine.admission import Limits
-from app.engine.channel import Wire, read, written
+from app.engine.channel import Channel, packed, unpacked
 from app.engine.checkpoint import Checkpoint
-from app.engine.client import WorkerEngine, ready
-from app.engine.decoding import Decoding
+from app.engine.client import WorkerEngine
+from app.engine.interface import Decoding
 from app.engine.processes import Workers
 from app.errors import (
     CheckpointError,
@@ -28,7 +30,7 @@ from app.errors import (
     QueueFull,
     ServiceError,
 )
-from tests.app.conftest import generated
+from tests.app.conftest import generated, reference_model, running_engine, worker_settings
 from tests.conftest import CONTEXT_TOKENS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,39 +39,25 @@ PROMPTS = [[5, 9, 17], [33, 8, 120, 64, 31, 7], [250, 3], [61] * 30]
 LIMITS = Limits(max_running=4, max_waiting=2, max_batch_tokens=64, stall_seconds=0.5)
 
 
-async def _load(workers: Workers, source: Path, limits: Limits = LIMITS) -> WorkerEngine:
-    wanted: dict[str, Any] = {"device": "cpu", "dtype": "float32", "cpu_threads": 1}
-    wanted |= {"source": str(source), "revision": None, "log_level": "info", "log_format": "text"}
-    return await WorkerEngine.load(await ready(workers.sockets[0]), limits, **wanted)
-
-
-@asynccontextmanager
-async def _loaded(pair: Path, limits: Limits = LIMITS) -> AsyncIterator[WorkerEngine]:
-    with closing(Workers(1)) as workers:
-        engine = await _load(workers, pair / "fine-tuned", limits)
-        yield engine
-        engine.stop()
-
-
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def engine(pair: Path) -> AsyncIterator[WorkerEngine]:
-    """One for all who leave it as it was: a process takes seconds to begin."""
-    async with _loaded(pair) as loaded:
-        yield loaded
+    """One for all who leave it as it was: a process takes a second to begin."""
+    async with running_engine(pair / "fine-tuned", LIMITS) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def own(pair: Path) -> AsyncIterator[WorkerEngine]:
     """One for a test alone; nothing that it fails at may have come from mere silence."""
-    async with _loaded(pair, replace(LIMITS, stall_seconds=600.0)) as loaded:
-        yield loaded
+    limits = replace(LIMITS, stall_seconds=600.0)
+    async with running_engine(pair / "fine-tuned", limits) as running:
+        yield running
 
 
 def _processes() -> list[psutil.Process]:
     """Return this process' workers, the youngest first."""
     begun = [each for each in psutil.Process(os.getpid()).children() if _is_worker(each)]
-    forked = [child for each in begun for child in each.children() if _is_worker(child)]
-    return sorted([*begun, *forked], key=lambda each: -each.create_time())
+    return sorted(begun, key=lambda each: -each.create_time())
 
 
 def _is_worker(process: psutil.Process) -> bool:
@@ -79,8 +67,10 @@ def _is_worker(process: psutil.Process) -> bool:
         return False
 
 
-async def _ids(engine: WorkerEngine, prompt: list[int], new_tokens: int = 12) -> list[int]:
-    async with aclosing(engine.generate(prompt, Decoding(new_tokens))) as tokens:
+async def _ids(
+    engine: WorkerEngine, prompt: list[int], new_tokens: int = 12, **decoding: Any
+) -> list[int]:
+    async with aclosing(engine.generate(prompt, Decoding(new_tokens, **decoding))) as tokens:
         return [token.id async for token in tokens]
 
 
@@ -123,9 +113,53 @@ async def test_what_cannot_be_done_is_said(engine: WorkerEngine) -> None:
 
 
 async def test_bits_are_those_of_the_model(engine: WorkerEngine, fine_tuned: Checkpoint) -> None:
+    prompt, continuation = [5, 9, 17], [33, 8, 120] * 30
+    logits = reference_model(fine_tuned.directory)(torch.tensor([prompt + continuation])).logits
+    scored = logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+    nats = -scored.gather(1, torch.tensor(continuation)[:, None]).sum()
     answering = asyncio.create_task(_ids(engine, PROMPTS[0]))
-    assert await engine.bits([5, 9, 17], [33]) > 0
+    bits = await engine.bits(prompt, continuation)
+    assert bits == pytest.approx(nats.item() / math.log(2), rel=1e-4)
     assert await answering == generated(fine_tuned, PROMPTS[0], 12)
+
+
+async def test_a_reference_is_scored_where_no_place_is_left(engine: WorkerEngine) -> None:
+    running = [asyncio.create_task(_ids(engine, [5, 6], 100)) for _ in range(6)]
+    await asyncio.sleep(0)
+    assert await engine.bits([5], [6]) > 0  # it belongs to an answer that had a place
+    await asyncio.gather(*running)
+
+
+@pytest.mark.parametrize("drafts", [True, False])
+async def test_greedy_answers_are_those_of_generate(
+    pair: Path, fine_tuned: Checkpoint, drafts: bool
+) -> None:
+    prompts = [[(7 * n + 3 * place) % 390 for place in range(1 + n % 60)] for n in range(24)]
+    expected = [generated(fine_tuned, prompt, 40) for prompt in prompts]
+    limits = replace(LIMITS, max_running=16, max_waiting=8, drafts=drafts)
+    async with running_engine(pair / "fine-tuned", limits) as engine:
+        made = await asyncio.gather(*(_ids(engine, prompt, 40) for prompt in prompts))
+        assert bool(engine.drafted) == drafts
+    assert made == expected
+
+
+async def test_a_seeded_answer_is_the_same_in_another_process(
+    engine: WorkerEngine, pair: Path
+) -> None:
+    decoding = {"temperature": 1.0, "seed": 11, "no_repeat_ngram_size": 3}
+    alone = await _ids(engine, PROMPTS[1], 40, **decoding)
+    batch = [_ids(engine, prompt, 40, temperature=1.5) for prompt in PROMPTS[:3]]
+    among, *_ = await asyncio.gather(_ids(engine, PROMPTS[1], 40, **decoding), *batch)
+    async with running_engine(pair / "fine-tuned", replace(LIMITS, drafts=False)) as again:
+        assert await _ids(again, PROMPTS[1], 40, **decoding) == alone == among
+    assert await _ids(engine, PROMPTS[1], 40, **decoding | {"seed": 12}) != alone
+
+
+async def test_logprobs_travel(engine: WorkerEngine) -> None:
+    async with aclosing(engine.generate(PROMPTS[0], Decoding(3, logprobs=2))) as tokens:
+        async for token in tokens:
+            assert token.top[0] == (token.id, token.logprob)
+            assert len(token.top) == 2
 
 
 async def test_a_killed_worker_fails_its_answers(
@@ -181,35 +215,89 @@ async def test_signals_for_the_service_are_not_for_its_workers(engine: WorkerEng
 
 async def test_workers_end_with_the_server() -> None:
     with closing(Workers(2)) as workers:
-        wires = [await ready(connected) for connected in workers.sockets]
         processes = _processes()[:2]
-        assert len({each.pid for each in processes}) == 2
-        for wire in wires:
-            wire.close()
+        for place in range(2):
+            workers.connection(place).close()
         async with asyncio.timeout(10):
             while any(each in _processes() for each in processes):  # noqa: ASYNC110 - others' end
                 await asyncio.sleep(0.01)
 
 
+async def test_an_ended_process_is_started_again_some_times(
+    pair: Path, fine_tuned: Checkpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with running_engine(pair / "fine-tuned", LIMITS, restarts=1) as engine:
+        expected = generated(fine_tuned, PROMPTS[0], 12)
+        drafted = engine.drafted
+        async with aclosing(engine.generate([5, 6], Decoding(100))) as tokens:
+            await anext(tokens)
+            _processes()[0].kill()
+            with pytest.raises(GenerationFailed):
+                async for _ in tokens:
+                    pass
+        assert not engine.alive
+        assert engine.restarting
+        with pytest.raises(NotReady):
+            await _ids(engine, PROMPTS[0])
+        await _until(lambda: engine.alive)
+        assert not engine.restarting
+        assert engine.process_id == _processes()[0].pid
+        assert await _ids(engine, PROMPTS[0]) == expected
+        assert engine.drafted >= drafted
+        _processes()[0].kill()
+        await _until(lambda: not engine.alive)
+        await asyncio.sleep(0.1)
+        assert not engine.restarting
+    assert "started again" in caplog.text
+
+
+async def test_one_that_cannot_start_again_is_tried_as_often(broken: Path) -> None:
+    async with running_engine(broken, LIMITS, restarts=1) as engine:
+        (broken / "model.safetensors").write_bytes(b"not weights")
+        _processes()[0].kill()
+        await _until(lambda: engine.restarting)
+        await _until(lambda: not engine.restarting)
+        assert not engine.alive
+
+
+async def _until(state: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not state():  # noqa: ASYNC110 - a state, as for any client
+            await asyncio.sleep(0.01)
+
+
 async def test_a_model_that_must_not_be_served_is_named(broken: Path) -> None:
     (broken / "model.safetensors").write_bytes(b"not weights")
-    with closing(Workers(1)) as workers, pytest.raises(CheckpointError, match=str(broken)):
-        await _load(workers, broken)
+    with pytest.raises(CheckpointError, match=str(broken)):
+        async with running_engine(broken, LIMITS):
+            pass
+
+
+async def test_training_answers_that_cannot_be_read_are_named(broken: Path) -> None:
+    (broken / "training_text.npz").write_bytes(b"no archive")
+    with pytest.raises(CheckpointError, match=r"training_text\.npz cannot be read"):
+        async with running_engine(broken, LIMITS):
+            pass
 
 
 async def test_a_worker_that_ends_while_it_loads_is_no_riddle(pair: Path) -> None:
     with closing(Workers(1)) as workers:
-        wire = await ready(workers.sockets[0])
         _processes()[0].kill()
-        with pytest.raises(CheckpointError, match="the/model: its process ended"):
-            await WorkerEngine.load(wire, LIMITS, source="the/model")
+        with pytest.raises(CheckpointError, match="fine-tuned: its process ended"):
+            await WorkerEngine.load(
+                workers.connection(0),
+                LIMITS,
+                restart=lambda: workers.restart(0),
+                **worker_settings(pair / "fine-tuned"),
+            )
 
 
 @pytest.mark.parametrize(
     "error", [GenerationFailed("a"), NotReady("b"), PromptTooLong("c"), QueueFull("d", 7)]
 )
 async def test_errors_arrive_as_they_were_sent(error: ServiceError) -> None:
-    arrived = read(written(error))
+    arrived = unpacked(packed(error))
     assert type(arrived) is type(error)
     assert str(arrived) == str(error)
     assert arrived.headers == error.headers
@@ -217,9 +305,9 @@ async def test_errors_arrive_as_they_were_sent(error: ServiceError) -> None:
 
 async def test_half_a_message_is_none() -> None:
     ours, theirs = socket.socketpair()
-    wire = await Wire.over(ours)
+    channel = await Channel.over(ours)
     theirs.sendall(b'{"alive": true}\n{"tok')
     theirs.close()
-    assert await wire.receive() == {"alive": True}
-    assert await wire.receive() is None
-    wire.close()
+    assert await channel.receive() == {"alive": True}
+    assert await channel.receive() is None
+    channel.close()

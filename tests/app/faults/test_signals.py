@@ -10,24 +10,20 @@ import psutil
 import pytest
 
 from tests.app.conftest import Server, free_port
-from tests.app.faults.conftest import answer, pair_settings, running, started, under_load
+from tests.app.faults.conftest import (
+    BEFORE_EACH_STEP,
+    answer,
+    pair_settings,
+    running,
+    started,
+    under_load,
+)
 from tests.app.faults.wire import asking, connected, everything
 
 pytestmark = pytest.mark.long
 
 # So slow that no answer is over before the signal comes.
-_SLOW = """
-import time, app.engine.generation
-start = app.engine.generation.BatchingEngine.start
-def slowly(engine):
-    forward = engine.checkpoint.model.forward
-    def late(*arguments, **named):
-        time.sleep(0.02)
-        return forward(*arguments, **named)
-    engine.checkpoint.model.forward = late
-    start(engine)
-app.engine.generation.BatchingEngine.start = slowly
-"""
+_SLOW = BEFORE_EACH_STEP.format(fault="time.sleep(0.02)")
 
 
 def test_sigterm_under_load(pair: Path) -> None:
@@ -74,6 +70,7 @@ def test_sigkill_under_load(pair: Path, tmp_path: Path) -> None:
         with under_load(server, clients=6) as load:
             while running(server) < 2:
                 time.sleep(0.01)
+            workers[0].suspend()  # it cannot notice anything
             server.process.kill()
             server.process.wait()
             time.sleep(0.5)
