@@ -44,5 +44,7 @@ def test_evaluation_answers_as_the_service_does(pair: Path, size: int) -> None:
     evaluated = greedy_answers(loaded.model, PROMPTS, -1, 60, guard)
     assert evaluated != greedy_answers(loaded.model, PROMPTS, -1, 60), "it does repeat itself"
     # No end, so that no answer ends.
-    served = made_here(loaded_for_service(pair / "fine-tuned"), PROMPTS, Decoding(60, no_repeat_ngram_size=size))
+    served = made_here(
+        loaded_for_service(pair / "fine-tuned"), PROMPTS, Decoding(60, no_repeat_ngram_size=size)
+    )
     assert served == evaluated
