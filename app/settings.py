@@ -32,7 +32,10 @@ def _split(value: Any) -> Any:
     """Split at commas; NoDecode keeps pydantic-settings from expecting JSON."""
     if not isinstance(value, str):
         return value
-    return [part.strip() for part in value.split(",") if part.strip()]
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if value and not parts:
+        raise ValueError("names nothing; leave it empty, or out")
+    return parts
 
 
 def _key(value: Any) -> Any:
@@ -92,7 +95,11 @@ class Settings(BaseSettings):
     """The service's configuration; each field is `MEDQA_` and its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MEDQA_", env_file=".env", extra="ignore", hide_input_in_errors=True
+        env_prefix="MEDQA_",
+        env_file=".env",
+        env_ignore_empty=True,  # as compose files write what is not set
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -115,10 +122,16 @@ class Settings(BaseSettings):
     root_path: Annotated[str, Field(pattern="^(/[^/?#]+)*$")] = Field(
         "", description="Prefix of every path, such as `/medqa`, where a proxy strips it."
     )
-    trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_proxy)]], *Listed] = Field(
+    trusted_proxies: Annotated[
+        list[Annotated[str, AfterValidator(_proxy)]],
+        *Listed,
+        BeforeValidator(lambda value: [] if value == "none" else value),
+    ] = Field(
         ["127.0.0.1"],
         description="Addresses and networks, comma separated, whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed. `*`: everyone's, for where only a proxy gets through.",
+        "X-Forwarded-Proto are believed. `*`: whoever connects, for where only a proxy gets "
+        "through; it is believed about the address that it added itself, the last one. `none`: "
+        "nobody's.",
     )
     api_keys: Annotated[list[Annotated[ApiKey, BeforeValidator(_key)]], *Listed] = Field(
         [],
@@ -176,8 +189,7 @@ class Settings(BaseSettings):
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
-        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota; "
-        "one where both models are small, such as the demo pair.",
+        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota.",
     )
 
     max_question_characters: Positive = Field(
@@ -279,6 +291,11 @@ class Settings(BaseSettings):
         description="After so long with a model that is stuck, or has ended once too often, the "
         "process exits with 1.",
     )
+
+    @property
+    def trusts_every_proxy(self) -> bool:
+        """Whether whoever connects is believed to be a proxy."""
+        return "*" in self.trusted_proxies
 
     @field_validator("otel_endpoint")
     @classmethod

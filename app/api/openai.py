@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from app.answering.answerer import Answer, Answerer, AnswerToken, ModelName, finished
 from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
+from app.api.event_schemas import streamed
 from app.api.logprobs import of_chat, of_completion
 from app.api.openai_replies import (
     ChatChoice,
@@ -25,54 +26,55 @@ from app.api.openai_replies import (
     ChatMessage,
     Completion,
     CompletionChoice,
+    CompletionFinishReason,
+    CompletionUsage,
     Delta,
-    ErrorBody,
-    FinishReason,
-    ServedModel,
-    ServedModels,
-    Usage,
+    ErrorResponse,
+    ListedModel,
+    ModelList,
 )
-from app.api.openai_requests import ChatRequest, CompletionRequest, DecodingFields
+from app.api.openai_requests import ChatRequest, CompletionFields, CompletionRequest
 from app.api.streaming import Event, only, stream, while_connected
 from app.engine.interface import Decoding
 from app.errors import InvalidField, UnknownModel
 from app.references.red_flags import spoken
 
 _COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say
-_FINISH: Mapping[str, FinishReason] = {
+_FINISH: Mapping[str, CompletionFinishReason] = {
     "end": "stop",
     "length": "length",
     "notice": "content_filter",
 }
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ErrorBody},
-    "5XX": {"model": ErrorBody},
+    "4XX": {"model": ErrorResponse},
+    "5XX": {"model": ErrorResponse},
 }
 
-_STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The whole body, or with `stream` chunks as server-sent events.",
-        "content": {"text/event-stream": {}},
-    }
-}
+_STREAMED = "The whole body, or with `stream` chunks as server-sent events."
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
 
 
 @router.get("/models")
-async def models(service: ServiceDependency) -> ServedModels:
+async def list_models(service: ServiceDependency) -> ModelList:
     """List both models."""
-    return ServedModels(data=[_served(service, model) for model in service.admit()])
+    return ModelList(data=[_served(service, model) for model in service.admit()])
 
 
 @router.get("/models/{model}")
-async def one_model(model: str, service: ServiceDependency) -> ServedModel:
+async def retrieve_model(model: str, service: ServiceDependency) -> ListedModel:
     """Describe one model."""
     return _served(service, _answerer(service, model).model)
 
 
-@router.post("/completions", response_model=Completion, responses=_STREAMED)
-async def completions(body: CompletionRequest, request: Request, service: ServiceDependency) -> Any:
+@router.post(
+    "/completions",
+    response_model=Completion,
+    responses=streamed("CompletionEvent", _STREAMED),
+)
+async def create_completion(
+    body: CompletionRequest, request: Request, service: ServiceDependency
+) -> Any:
     """Continue a raw prompt: no question, no prompt format around it, 16 tokens by default.
 
     `<answer>` or `<end>` spelled in the prompt is plain text. The model's own end token ends the
@@ -92,8 +94,14 @@ async def completions(body: CompletionRequest, request: Request, service: Servic
     return reply(choices=[choice], usage=_usage(answer))
 
 
-@router.post("/chat/completions", response_model=ChatCompletion, responses=_STREAMED)
-async def chat_completions(body: ChatRequest, request: Request, service: ServiceDependency) -> Any:
+@router.post(
+    "/chat/completions",
+    response_model=ChatCompletion,
+    responses=streamed("ChatCompletionEvent", _STREAMED),
+)
+async def create_chat_completion(
+    body: ChatRequest, request: Request, service: ServiceDependency
+) -> Any:
     """Answer the last user message, exactly as `/answer` answers a question.
 
     System messages and earlier turns are accepted and not used: the models know only one
@@ -128,8 +136,8 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
 
 
-def _served(service: Service, model: ModelName) -> ServedModel:
-    return ServedModel(id=model, created=int(service.started_at))
+def _served(service: Service, model: ModelName) -> ListedModel:
+    return ListedModel(id=model, created=int(service.started_at))
 
 
 def _answerer(service: Service, model: str) -> Answerer:
@@ -149,7 +157,7 @@ def _chat_tokens(body: ChatRequest, limits: RequestLimits) -> int:
     return limits.new_tokens(body.max_completion_tokens, "max_completion_tokens")
 
 
-def _decoding(body: DecodingFields, max_new_tokens: int, logprobs: int | None) -> Decoding:
+def _decoding(body: CompletionFields, max_new_tokens: int, logprobs: int | None) -> Decoding:
     return Decoding(
         max_new_tokens,
         temperature=0.0 if body.temperature is None else body.temperature,
@@ -170,20 +178,20 @@ def _head(kind: str, answerer: Answerer) -> dict[str, Any]:
 
 
 def _text(
-    text: str, finish: FinishReason | None, tokens: Sequence[AnswerToken] | None = None
+    text: str, finish: CompletionFinishReason | None, tokens: Sequence[AnswerToken] | None = None
 ) -> CompletionChoice:
     return CompletionChoice(text=text, finish_reason=finish, logprobs=of_completion(tokens))
 
 
 def _delta(
-    text: str, finish: FinishReason | None, tokens: Sequence[AnswerToken] | None = None
+    text: str, finish: CompletionFinishReason | None, tokens: Sequence[AnswerToken] | None = None
 ) -> ChatChunkChoice:
     delta = Delta(content=text or None)
     return ChatChunkChoice(delta=delta, finish_reason=finish, logprobs=of_chat(tokens))
 
 
-def _usage(answer: Answer) -> Usage:
-    return Usage(
+def _usage(answer: Answer) -> CompletionUsage:
+    return CompletionUsage(
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         total_tokens=answer.prompt_tokens + answer.completion_tokens,

@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field
 from app.answering.answerer import ModelName
 from app.api.logprobs import ChatLogprobs, CompletionLogprobs
 
-FinishReason = Literal["stop", "length", "content_filter"]
+CompletionFinishReason = Literal["stop", "length", "content_filter"]
 
 
-class Usage(BaseModel):
+class CompletionUsage(BaseModel):
     """Tokens by the model's own tokenizer; the end token counts as one."""
 
     prompt_tokens: int
@@ -23,12 +23,12 @@ class _Reply(BaseModel):
     created: int = Field(description="Seconds since the Unix epoch.")
     model: ModelName
     system_fingerprint: str = Field(description="Number format of the model, such as `float32`.")
-    usage: Usage | None = None
+    usage: CompletionUsage | None = None
 
 
 class _Choice(BaseModel):
-    index: Literal[0] = 0
-    finish_reason: FinishReason | None = Field(
+    index: int = Field(0, description="Always 0: there is one choice.")
+    finish_reason: CompletionFinishReason | None = Field(
         None,
         description="`stop`: the model's own end, or one of `stop`. `length`: cut. "
         "`content_filter`: a notice was given instead of an answer.",
@@ -92,7 +92,7 @@ class ChatChunk(_Reply):
     choices: list[ChatChunkChoice]
 
 
-class ServedModel(BaseModel):
+class ListedModel(BaseModel):
     """One of the two models."""
 
     id: ModelName
@@ -101,11 +101,11 @@ class ServedModel(BaseModel):
     owned_by: Literal["medqa"] = "medqa"
 
 
-class ServedModels(BaseModel):
+class ModelList(BaseModel):
     """Both models."""
 
     object: Literal["list"] = "list"
-    data: list[ServedModel]
+    data: list[ListedModel]
 
 
 class ErrorDetail(BaseModel):
@@ -117,7 +117,7 @@ class ErrorDetail(BaseModel):
     code: str | None
 
 
-class ErrorBody(BaseModel):
+class ErrorResponse(BaseModel):
     """A failure in the shape of OpenAI's API."""
 
     error: ErrorDetail

@@ -14,7 +14,7 @@ DISCLAIMER = (
 )
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Refuse lone surrogates: JSON can spell them, UTF-8 and tokenizers cannot."""
     try:
         text.encode()
@@ -30,7 +30,7 @@ def _not_blank(text: str) -> str:
 
 
 Seed = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-Encodable = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
+Encodable = Annotated[str, Field(strict=True), AfterValidator(encodable)]
 Text = Annotated[Encodable, AfterValidator(_not_blank)]
 
 
@@ -136,6 +136,13 @@ class ScoresBody(BaseModel):
     )
 
 
+class FieldError(BaseModel):
+    """Which field is wrong, and how."""
+
+    field: str = Field(description="As the request wrote it: `temperature`, `messages.0.role`.")
+    message: str
+
+
 class Problem(Noticed):
     """A failure as application/problem+json (RFC 9457)."""
 
@@ -144,9 +151,9 @@ class Problem(Noticed):
     title: str
     status: int
     detail: str
-    errors: list[dict[str, str]] | None = Field(
+    errors: list[FieldError] | None = Field(
         None,
-        description="Which fields are wrong: `{field, message}` each.",
+        description="Which fields are wrong.",
         exclude_if=lambda errors: errors is None,
     )
     retry_after_seconds: int | None = Field(

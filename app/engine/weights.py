@@ -22,6 +22,7 @@ Array = NDArray[np.float32]
 _ONE_FILE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _LFS_POINTER = b"version https://git-lfs"
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _STORED = MappingProxyType({"F64": np.float64, "F32": np.float32, "F16": np.float16})
 
 
@@ -101,8 +102,7 @@ def _files(directory: Path) -> list[Path]:
             if file.parent != directory or not file.is_file():
                 raise CheckpointError(f"{_INDEX} names {file.name}, which is not there")
         return files
-    pickled = any(directory.glob(f"*{suffix}") for suffix in (".bin", ".pt", ".pth", ".ckpt"))
-    if pickled:
+    if any(file.suffix in _PICKLED for file in directory.iterdir()):
         raise CheckpointError(
             "its weights are pickled, and loading a pickle can run code; convert to safetensors"
         )

@@ -330,16 +330,22 @@ def client(server: Server) -> Iterator[openai.OpenAI]:
 @contextmanager
 def serving(app: ASGIApp, **config: Any) -> Iterator[str]:
     """Serve an application from a thread of this process; yield its URL."""
-    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **config))
-    thread = threading.Thread(target=running.run)
+    with running(uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **config))) as url:
+        yield url
+
+
+@contextmanager
+def running(server: uvicorn.Server) -> Iterator[str]:
+    """Run a server in a thread of this process; yield its URL."""
+    thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        while not running.started:
+        while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        running.should_exit = True
+        server.should_exit = True
         thread.join()
 
 

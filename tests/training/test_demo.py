@@ -49,6 +49,7 @@ RECIPE = {
 }
 
 
+@pytest.mark.long
 def test_one_command_makes_the_pair(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

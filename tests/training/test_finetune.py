@@ -145,6 +145,7 @@ def test_accumulated_batches_weigh_every_answer_token_the_same(pair: Path, tmp_p
     assert logs[0] == [pytest.approx(entry, rel=1e-3) for entry in logs[1]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_resumes_and_ends_where_a_whole_run_ends(
     pair: Path, data: Path, tmp_path: Path, stop: signal.Signals
@@ -311,12 +312,14 @@ def test_a_table_without_columns_is_refused(pair: Path, tmp_path: Path) -> None:
         finetune(recipe(1), tmp_path, str(pair / "base"), tmp_path / "new")
 
 
-def test_the_seed_recipe_runs_on_the_seeds_rows(pair: Path, data: Path, tmp_path: Path) -> None:
+def test_the_notebook_recipe_runs_on_the_notebooks_rows(
+    pair: Path, data: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "seed"
     arguments = ["finetune", "--recipe", "seed", "--epochs", "2", "--data", str(data)]
     assert main([*arguments, "--base", str(pair / "base"), "--out", str(out)]) == 0
     record = json.loads((out / "training.json").read_text())
-    assert record["recipe"]["finetuning"]["rows"] == "seed"
+    assert record["recipe"]["finetuning"]["rows"] == "notebook"
     assert record["recipe"]["finetuning"]["epochs"] == 2
     assert record["examples"] == {"train": 4, "valid": 4}
     assert record["log"][-1]["epoch"] == 2

@@ -1,13 +1,17 @@
-"""The processes of one run: a single one, or as many as `accelerate launch` started."""
+"""The processes of one run, one or as many as `accelerate launch` started; what FSDP splits."""
 
 import os
 from collections.abc import MutableMapping
+from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
+from transformers import AutoModelForCausalLM, PreTrainedModel, Trainer
 from transformers.utils import logging
 
 from training.errors import TrainingError
+from training.recipe import Finetuning
 
 
 def join() -> PartialState:
@@ -40,3 +44,32 @@ def one_card(environment: MutableMapping[str, str]) -> None:
     if "LOCAL_RANK" in environment or "WORLD_SIZE" in environment:
         return
     environment["CUDA_VISIBLE_DEVICES"] = environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+
+
+def check_shardable(plan: Finetuning) -> None:
+    """Refuse what needs whole matrices, or whole checkpoints.
+
+    Before there is a Trainer: it takes no optimizer of ours under FSDP, and says so in other words.
+
+    Raises:
+        TrainingError: FSDP is on, and the recipe asks for Muon or LoRA.
+
+    """
+    sharded = parse_flag_from_env("ACCELERATE_USE_FSDP")  # as `accelerate launch` tells
+    if sharded and (plan.lora or plan.optimisation.muon_learning_rate):
+        raise TrainingError(
+            "finetuning.lora and optimisation.muon_learning_rate do not go with FSDP: leave them "
+            "out, or launch with --multi_gpu"
+        )
+
+
+def whole_model(trainer: Trainer, model: PreTrainedModel, work: Path) -> PreTrainedModel:
+    """Return `model`, or its copy with every weight if each process holds a part; all must call."""
+    if not trainer.is_fsdp_enabled:
+        return model
+    directory = work / "whole"
+    trainer.save_model(str(directory))
+    PartialState().wait_for_everyone()
+    whole: PreTrainedModel = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    PartialState().wait_for_everyone()  # before the first one clears `work`
+    return whole

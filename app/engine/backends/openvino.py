@@ -1,8 +1,9 @@
 """GPT-2 on a CPU through OpenVINO: the default there, with neither torch nor transformers.
 
 Knows nothing about requests. Formats: `float32` is exact; `bfloat16` computes the layers in 16
-bits, keys and values too; `int8` holds each matrix as 8 bits with a scale per output. In each of
-them a token's logits are the same bits alone, beside others, and where it was guessed before.
+bits, keys and values too; `int8` holds each matrix as 8 bits with a scale per output, and rounds
+what it multiplies by to 8 bits as it comes. In each of them a token's logits are the same bits
+alone, beside others, and where it was guessed before.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from app.engine.backends.gpt2 import GPT2, NotCovered
 from app.engine.backends.interface import Run
-from app.engine.backends.openvino_graph import BLOCK_TOKENS, graphs
+from app.engine.backends.openvino_graph import BLOCK_TOKENS, Rounded, graphs
 from app.engine.backends.openvino_runtime import ov
 from app.engine.weights import Array
 
@@ -45,8 +46,16 @@ class OpenVINO:
         self.number_format = number_format
         self.blocks = -(-cache_tokens // BLOCK_TOKENS)
         self._threads = threads
-        self._tokens, self._positions = model.embeddings()
-        built = graphs(model, self._tokens, int8=number_format == "int8")
+        table, self._positions = model.embeddings()
+        head = model.head(table)
+        int8 = number_format == "int8"
+        # Tied weights stay one array: what is looked up here is what the head multiplies by.
+        self._tokens: Array | Rounded = Rounded.of(table, 1) if int8 else table
+        if head is table:
+            built = graphs(model, self._tokens)
+        else:
+            built = graphs(model, Rounded.of(head, 1) if int8 else head)
+        self._vocabulary = model.shape.vocabulary
         precision = _PRECISIONS[number_format]
         layers = core.compile_model(built.layers, "CPU", _settings(precision, threads))
         head = core.compile_model(built.head, "CPU", _settings("f32", threads))
@@ -68,7 +77,7 @@ class OpenVINO:
         ]
         hidden = _infer(self._layers, self._inputs([*self._alike(runs)]))
         if not wanted:
-            return np.empty((0, len(self._tokens)), np.float32)
+            return np.empty((0, self._vocabulary), np.float32)
         return _infer(self._head, {"rows": hidden[wanted]})
 
     def ran_out_of_memory(self, error: Exception) -> bool:

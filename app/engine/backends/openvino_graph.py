@@ -7,13 +7,14 @@ Sources: https://docs.openvino.ai (opset 15); the operator PagedAttentionExtensi
 2026.4, src/core/src/op/paged_attention.cpp.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.engine.backends.gpt2 import GPT2, NotCovered, Shape
 from app.engine.backends.openvino_runtime import Constant, PagedAttention, op, ov
@@ -22,11 +23,28 @@ from app.engine.weights import Array
 BLOCK_TOKENS = 32
 """Tokens in a block of keys and values: what the CPU plugin's kernels are written for."""
 
-_LARGEST = 127  # symmetric: -128 is left out, so that zero stays zero
+_LARGEST = 127  # -128 is left out
 _SMALLEST_SCALE = 1e-12
 
-Matrix = Callable[[Array, int], Any]
-"""A graph's constant out of a matrix, and along which of its axes one output's weights lie."""
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A matrix as 8-bit numbers and a scale for each output (symmetric, so zero stays zero)."""
+
+    numbers: NDArray[np.int8]
+    scale: Array
+
+    @classmethod
+    def of(cls, weight: Array, axis: int) -> Self:
+        """Round a matrix; one output's weights lie along `axis`."""
+        largest = np.maximum(weight.max(axis, keepdims=True), -weight.min(axis, keepdims=True))
+        scale = np.maximum(largest / _LARGEST, _SMALLEST_SCALE).astype(np.float32)
+        return cls(np.rint(weight / scale).astype(np.int8), scale)
+
+    def __getitem__(self, rows: Sequence[int]) -> Array:
+        """Return rows as they are meant, float32; there must be a scale for each."""
+        found: Array = self.numbers[rows] * self.scale[rows]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +60,8 @@ class Graphs:
     head: ov.Model
 
 
-def graphs(model: GPT2, table: Array, *, int8: bool) -> Graphs:
-    """Build a model's graphs; with int8 each matrix is held as 8 bits and a scale per output.
+def graphs(model: GPT2, head: Array | Rounded) -> Graphs:
+    """Build a model's graphs; `head` is the output head, and if it is rounded all matrices are.
 
     The graphs share the memory of the arrays that they were built from.
 
@@ -52,14 +70,13 @@ def graphs(model: GPT2, table: Array, *, int8: bool) -> Graphs:
         CheckpointError: a weight cannot be read, or is not finite.
 
     """
-    matrix: Matrix = _rounded if int8 else _exact
     inputs = _Inputs.new(model.shape)
     hidden = inputs.hidden
     for layer in range(model.shape.layers):
-        hidden = _layer(model, layer, hidden, inputs, matrix)
+        hidden = _layer(model, layer, hidden, inputs, int8=isinstance(head, Rounded))
     layers = ov.Model([op.result(hidden)], [*inputs.all()], "layers")
     rows = _parameter("rows", [-1, model.shape.width], ov.Type.f32)
-    logits = op.matmul(_norm(model, "ln_f", rows), matrix(model.head(table), 1), False, True)
+    logits = op.matmul(_norm(model, "ln_f", rows), _matrix(head), False, True)
     return Graphs(layers, ov.Model([op.result(logits)], [rows], "head"))
 
 
@@ -88,10 +105,11 @@ class _Inputs:
         return [self.hidden, *self.requests.values(), *chain.from_iterable(self.caches)]
 
 
-def _layer(model: GPT2, layer: int, hidden: Any, inputs: _Inputs, matrix: Matrix) -> Any:
+def _layer(model: GPT2, layer: int, hidden: Any, inputs: _Inputs, *, int8: bool) -> Any:
     def linear(rows: Any, name: str) -> Any:
         weight, bias = (model.read(f"h.{layer}.{name}.{each}") for each in ("weight", "bias"))
-        return op.add(op.matmul(rows, matrix(weight, 0), False, False), op.constant(bias[None]))
+        matrix = _matrix(Rounded.of(weight, 0) if int8 else weight)
+        return op.add(op.matmul(rows, matrix, False, False), op.constant(bias[None]))
 
     mixed = linear(_norm(model, f"h.{layer}.ln_1", hidden), "attn.c_attn")
     attended = _attention(model.shape, layer, mixed, inputs)
@@ -151,17 +169,11 @@ def _floats(value: float | list[float]) -> Any:
     return op.constant(np.array(value, np.float32))
 
 
-def _exact(weight: Array, axis: int) -> Any:
-    del axis
+def _matrix(weight: Array | Rounded) -> Any:
+    if isinstance(weight, Rounded):
+        held = op.convert(Constant(weight.numbers, shared_memory=True), "f32")
+        return op.multiply(held, op.constant(weight.scale))
     return Constant(weight, shared_memory=True)
-
-
-def _rounded(weight: Array, axis: int) -> Any:
-    largest = np.maximum(weight.max(axis, keepdims=True), -weight.min(axis, keepdims=True))
-    scale = np.maximum(largest / _LARGEST, _SMALLEST_SCALE).astype(np.float32)
-    rounded = np.rint(weight / scale).astype(np.int8)
-    held = op.convert(Constant(rounded, shared_memory=True), "f32")
-    return op.multiply(held, op.constant(scale))
 
 
 def _tanh_gelu(x: Any) -> Any:

@@ -1,30 +1,31 @@
 """A model directory that must not be served is refused, and the message names what is wrong."""
 
 import json
-import os
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from app.answering.prompt_format import PromptFormat
-from app.engine.checkpoint import load
+from app.engine.backends.gpt2 import GPT2
+from app.engine.checkpoint import Checkpoint, load
 from app.engine.interface import Source
 from app.errors import CheckpointError
-from tests.app.conftest import ROOT
 from tests.conftest import edit_json
 
-CPU = torch.device("cpu")
+
+def _loaded(name: str, device: str = "cpu", dtype: str = "auto") -> Checkpoint:
+    return load(Source(name), device=device, dtype=dtype, threads=1, cache_tokens=64)
 
 
 def _load(directory: Path) -> None:
-    PromptFormat.of_model(load(Source(str(directory)), CPU, torch.float32))
+    PromptFormat.of_model(_loaded(str(directory)))
 
 
 def _truncate(directory: Path) -> None:
@@ -111,14 +112,105 @@ def _template_without_end(directory: Path) -> None:
     (directory / "chat_template.jinja").write_text(template)
 
 
+def _empty(directory: Path) -> None:
+    (directory / "model.safetensors").write_bytes(b"")
+
+
+def _lfs_pointer(directory: Path) -> None:
+    (directory / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 497774208\n"
+    )
+
+
+def _rename_weights(directory: Path, renamed: Callable[[str], str]) -> None:
+    weights = load_file(directory / "model.safetensors")
+    save_file(
+        {renamed(name): weight for name, weight in weights.items()},
+        directory / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+
+
+def _saved_compiled(directory: Path) -> None:
+    _rename_weights(directory, lambda name: f"_orig_mod.{name}")
+
+
+def _saved_parallel(directory: Path) -> None:
+    _rename_weights(directory, lambda name: f"module.{name}")
+
+
+def _quantised(directory: Path) -> None:
+    edit_json(directory / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
+
+
+def _whole_numbers(directory: Path) -> None:
+    weights = load_file(directory / "model.safetensors")
+    weights["transformer.h.0.mlp.c_fc.weight"] = weights["transformer.h.0.mlp.c_fc.weight"].char()
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def _other_files_only(directory: Path) -> None:
+    (directory / "model.safetensors").rename(directory / "weights.safetensors")
+
+
+def _index(directory: Path, *names: str) -> None:
+    shapes = load_file(directory / "model.safetensors")
+    index = {"weight_map": {name: names[place % len(names)] for place, name in enumerate(shapes)}}
+    (directory / "model.safetensors").rename(directory / names[0])
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def _lost_shard(directory: Path) -> None:
+    _index(directory, "model-1-of-2.safetensors", "model-2-of-2.safetensors")
+
+
+def _shard_elsewhere(directory: Path) -> None:
+    _index(directory, "model-1-of-2.safetensors", "../model-2-of-2.safetensors")
+
+
+def _index_of_nonsense(directory: Path) -> None:
+    _index(directory, "model-1-of-1.safetensors")
+    (directory / "model.safetensors.index.json").write_text('{"weight_map": []}')
+
+
+def _guard_of_nonsense(directory: Path) -> None:
+    edit_json(directory / "generation_config.json", no_repeat_ngram_size="three")
+
+
+def _heads_do_not_fit(directory: Path) -> None:
+    edit_json(directory / "config.json", n_head=3)
+
+
+def _crossed(directory: Path) -> None:
+    edit_json(directory / "config.json", add_cross_attention=True)
+
+
+def _another_family(directory: Path) -> None:
+    edit_json(directory / "config.json", model_type="llama")
+
+
 @pytest.mark.parametrize(
     ("break_it", "reason"),
     [
         (_truncate, "cannot be read"),
         (_flip_a_bit_of_the_header, "cannot be read"),
-        (_another_width, "cannot be read|mismatched keys"),
+        (_empty, "model.safetensors cannot be read: it is empty"),
+        (_lfs_pointer, "Git LFS pointer"),
+        (_another_width, r"mismatched keys: \[.*wte.weight.* the file has"),
         (_pickle, "pickle"),
         (_forget_layer, "missing keys.*h.1.mlp.c_fc"),
+        (_saved_compiled, "missing keys.*_orig_mod.*torch.compile"),
+        (_saved_parallel, "missing keys.*module.*DataParallel"),
+        (_quantised, "quantised"),
+        (_whole_numbers, "stored as I8"),
+        (_other_files_only, "no weights.*found weights.safetensors"),
+        (_lost_shard, "index.json names model-2-of-2.safetensors, which is not there"),
+        (_shard_elsewhere, "index.json names"),
+        (_index_of_nonsense, "index.json cannot be read"),
+        (_guard_of_nonsense, "no_repeat_ngram_size is 'three'"),
+        (_heads_do_not_fit, "n_head 3 does not divide n_embd 32"),
+        (_crossed, "cross-attention"),
+        (_another_family, "model_type 'llama' is not gpt2"),
         (_surplus_token, "tokenizer has .* tokens but the model embeds"),
         (_pad_is_end, "padding needs its own token"),
         (_no_template, "no chat template"),
@@ -138,8 +230,43 @@ def test_broken_directories_are_named(
 ) -> None:
     _load(broken)  # whole before it is broken
     break_it(broken)
-    with pytest.raises(CheckpointError, match=rf"(?s){broken}.*{reason}"):
+    with pytest.raises(CheckpointError, match=rf"(?s){broken}.*{reason}") as refused:
         _load(broken)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_known_of_a_model(pair: Path) -> None:
+    checkpoint = _loaded(str(pair / "fine-tuned"))
+    rows = len(checkpoint.tokenizer)
+    assert checkpoint.parameters == 32 * (rows + 128 + 2) + 2 * (12 * 32 * 32 + 13 * 32)
+    assert (checkpoint.device, checkpoint.dtype) == ("cpu", "float32")
+    assert checkpoint.context_tokens == 128
+    assert checkpoint.backend.blocks * checkpoint.backend.block_tokens >= 128  # though 64 are asked
+    assert _loaded(str(pair / "base"), dtype="int8").dtype == "int8"
+
+
+def test_what_openvino_does_not_cover_goes_to_torch_and_is_said(
+    broken: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[object] = []
+
+    def fake_load(model: GPT2, **wanted: object) -> Any:
+        asked.extend((model.shape.activation, wanted["device"], wanted["dtype"]))
+        return SimpleNamespace(device="cpu", number_format="float32")
+
+    fake = SimpleNamespace(load=fake_load)
+    monkeypatch.setitem(sys.modules, "app.engine.backends.torch_gpt2", fake)
+    edit_json(broken / "config.json", activation_function="laplace")
+    assert _loaded(str(broken)).dtype == "float32"
+    assert asked == ["laplace", "cpu", "auto"]
+    assert "runs on PyTorch, and slower: activation_function 'laplace'" in caplog.text
+
+    installed = find_spec
+    monkeypatch.setattr(
+        "app.engine.checkpoint.find_spec", lambda name: name != "torch" and installed(name)
+    )
+    with pytest.raises(CheckpointError, match=r"laplace.*PyTorch, .* is not installed"):
+        _loaded(str(broken))
 
 
 def test_code_in_a_directory_is_never_run(broken: Path, tmp_path: Path) -> None:
@@ -157,117 +284,3 @@ def test_code_in_a_directory_is_never_run(broken: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be read"):
         _load(broken)
     assert not ran.exists()
-
-
-@pytest.mark.parametrize("name", ["/no/such/model", "./models/none", "a/b/c", "../nowhere"])
-def test_neither_directory_nor_hub_id(name: str) -> None:
-    with pytest.raises(CheckpointError, match="no such model directory"):
-        load(Source(name), CPU, torch.float32)
-
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-class Hub:
-    """A model hub on loopback that serves one repository at one commit."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.requests: list[str] = []
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_: object) -> None: ...
-
-            def do_HEAD(self) -> None:
-                self._answer(body=False)
-
-            def do_GET(self) -> None:
-                self._answer(body=True)
-
-            def _answer(self, *, body: bool) -> None:
-                hub.requests.append(self.path)
-                status, content, headers = hub.find(self.path.split("?")[0])
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if body:
-                    self.wfile.write(content)
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def find(self, path: str) -> tuple[int, bytes, dict[str, str]]:
-        """Return status, content and headers of a path, as the real hub answers it."""
-        files = sorted(self.directory.iterdir())
-        api = "/api/models/me/tiny"
-        if path in (f"{api}/revision/v1", f"{api}/revision/{COMMIT}"):
-            siblings = [{"rfilename": file.name} for file in files]
-            found = {"id": "me/tiny", "sha": COMMIT, "siblings": siblings}
-            return 200, json.dumps(found).encode(), {}
-        if path == f"{api}/tree/{COMMIT}":
-            tree = [
-                {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": "0"}
-                for file in files
-            ]
-            return 200, json.dumps(tree).encode(), {}
-        if path.startswith(api):
-            return 404, b"", {"X-Error-Code": "RevisionNotFound"}
-        name = path.rsplit("/", 1)[-1]
-        if path == f"/me/tiny/resolve/{COMMIT}/{name}" and (self.directory / name).is_file():
-            content = (self.directory / name).read_bytes()
-            return 200, content, {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT}
-        return 404, b"", {"X-Error-Code": "EntryNotFound"}
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def hub(pair: Path) -> Iterator[Hub]:
-    running = Hub(pair / "fine-tuned")
-    yield running
-    running.stop()  # a second stop does no harm
-
-
-def _load_by_hub_id(hub: Hub, home: Path, revision: str = "v1") -> str:
-    """Load in a process of its own, because the hub's address is read at import."""
-    script = (
-        "import torch; from app.engine.checkpoint import load; from app.errors import *\n"
-        "from app.engine.interface import Source\n"
-        "try:\n"
-        f"    found = load(Source('me/tiny', '{revision}'), torch.device('cpu'), torch.float32)\n"
-        "    print('loaded', found.revision, found.parameters)\n"
-        "except CheckpointError as error: print('refused', error)\n"
-    )
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=clean | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
-
-
-def test_hub_id_revision_cache_and_offline(hub: Hub, tmp_path: Path) -> None:
-    home = tmp_path / "cache"
-    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
-    assert any("revision/v1" in request for request in hub.requests)
-    assert any(f"{COMMIT}/model.safetensors" in request for request in hub.requests)
-
-    unknown = _load_by_hub_id(hub, home, revision="v3")
-    assert unknown.startswith("refused me/tiny@v3: not a directory here, not in the hub cache")
-
-    hub.stop()
-    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
-    nothing = _load_by_hub_id(hub, tmp_path / "empty")
-    assert nothing.startswith("refused me/tiny@v1: not a directory here, not in the hub cache")

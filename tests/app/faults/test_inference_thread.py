@@ -17,6 +17,9 @@ from tests.app.faults.conftest import (
 )
 from tests.app.faults.wire import QUESTION
 
+pytestmark = pytest.mark.long
+
+
 def _red_within_5_seconds(url: str) -> None:
     deadline = time.monotonic() + 5
     while httpx.get(url, timeout=30).status_code != 503:
@@ -32,7 +35,7 @@ def _red_within_5_seconds(url: str) -> None:
     ],
 )
 def test_a_dead_or_stuck_model_ends_the_process(pair: Path, failure: str, restarts: str) -> None:
-    prelude = BEFORE_EACH_STEP.format(fault=failure)
+    prelude = BEFORE_EACH_STEP.format(fault=f"time.sleep(0.01)\n    {failure}")
     patience = {"MEDQA_STALL_SECONDS": "1", "MEDQA_FAILURE_GRACE_SECONDS": "3"}
     patience["MEDQA_MODEL_RESTARTS"] = restarts
     patience["MEDQA_REQUEST_TIMEOUT_SECONDS"] = "20"  # with 504, where nobody notices
@@ -67,7 +70,8 @@ def test_a_dead_or_stuck_model_ends_the_process(pair: Path, failure: str, restar
 
 @pytest.mark.parametrize("end", ["raise", "kill"])
 def test_a_model_that_ended_is_started_again(pair: Path, end: str) -> None:
-    prelude = BEFORE_EACH_STEP.format(fault="if told: raise RuntimeError('broken at 0xdead')")
+    fault = "time.sleep(0.01)\n    if told: raise RuntimeError('broken at 0xdead')"
+    prelude = BEFORE_EACH_STEP.format(fault=fault)
     body = {"question": QUESTION, "max_new_tokens": 110, "stream": True}
     settings = pair_settings(pair) | {"MEDQA_FAILURE_GRACE_SECONDS": "0.1"}
     with started(in_workers=prelude, **settings) as server:

@@ -7,10 +7,20 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from tests.app.conftest import Server, free_port
-from tests.app.faults.conftest import BEFORE_EACH_STEP, answer, pair_settings, running, started, under_load
+from tests.app.faults.conftest import (
+    BEFORE_EACH_STEP,
+    answer,
+    pair_settings,
+    running,
+    started,
+    under_load,
+)
 from tests.app.faults.wire import asking, connected, everything
+
+pytestmark = pytest.mark.long
 
 # So slow that no answer is over before the signal comes.
 _SLOW = BEFORE_EACH_STEP.format(fault="time.sleep(0.02)")
@@ -22,7 +32,7 @@ def test_sigterm_under_load(pair: Path) -> None:
             opened.enter_context(connected(server)).sendall(beginning)
         streams = [opened.enter_context(connected(server, seconds=60)) for _ in range(8)]
         for stream in streams:
-            stream.sendall(asking("/compare", max_new_tokens=110, stream=True))
+            stream.sendall(asking("/compare", max_new_tokens=60, stream=True))
         while running(server) < 2 * len(streams):
             time.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)
@@ -60,6 +70,7 @@ def test_sigkill_under_load(pair: Path, tmp_path: Path) -> None:
         with under_load(server, clients=6) as load:
             while running(server) < 2:
                 time.sleep(0.01)
+            workers[0].suspend()  # it cannot notice anything
             server.process.kill()
             server.process.wait()
             time.sleep(0.5)

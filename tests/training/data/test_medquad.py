@@ -1,4 +1,4 @@
-"""MedQuAD's XML in every variant, packed in every way, becomes the seed's table."""
+"""MedQuAD's XML in every variant, packed in every way, becomes the notebook's table."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.training.conftest import DOCUMENTS, GARD, write_archive
-from training.data.medquad import SEED_COLUMNS, read_table
+from training.data.medquad import ALL_COLLECTIONS, NOTEBOOK_COLUMNS, read_table
 from training.errors import DataError
 from training.prepare import DIGEST
 
@@ -28,9 +28,9 @@ def changed(**texts: str) -> dict[str, str]:
     return DOCUMENTS | {"2_GARD_QA/0000009.xml": text}
 
 
-def test_every_variant_becomes_rows_in_the_seeds_order(archive: Path) -> None:
+def test_every_variant_becomes_rows_in_the_notebooks_order(archive: Path) -> None:
     table, _ = read_table(archive)
-    assert table[["Collection", "File", "QuestionId", *SEED_COLUMNS]].to_numpy().tolist() == [
+    assert table[["Collection", "File", "QuestionId", *NOTEBOOK_COLUMNS]].to_numpy().tolist() == [
         [
             *("2_GARD_QA", "0000009.xml", "0000009-1"),
             *("Wheeze & Co", "C0000001", "T047", "Disorders"),
@@ -89,7 +89,7 @@ def test_the_digest_follows_the_content(archive: Path, tmp_path: Path) -> None:
     assert read_table(write_archive(tmp_path / "renamed.zip", renamed))[1] != digest
 
 
-def test_a_csv_in_the_seeds_format_is_a_table_too(tmp_path: Path) -> None:
+def test_a_csv_in_the_notebooks_format_is_a_table_too(tmp_path: Path) -> None:
     source = tmp_path / "seed.csv"
     source.write_text(
         "Question,Answer,Focus,CUI,SemanticType,SemanticGroup,Mine\n"
@@ -97,7 +97,7 @@ def test_a_csv_in_the_seeds_format_is_a_table_too(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     table, digest = read_table(source)
-    assert table[SEED_COLUMNS].iloc[0].tolist() == [
+    assert table[NOTEBOOK_COLUMNS].iloc[0].tolist() == [
         *("NA", "C0000009", "T047", "Disorders", "What is NA ?", "Two lines")
     ]
     assert "Mine" not in table.columns
@@ -150,8 +150,8 @@ def test_a_source_without_medquad_is_named(tmp_path: Path) -> None:
 
 
 def test_a_csv_without_the_columns_names_them(tmp_path: Path) -> None:
-    (tmp_path / "mine.csv").write_text("Focus,CUI,Question,Answer\na,b,c,d\n")
-    with pytest.raises(DataError, match=r"mine\.csv.* lacks .*SemanticType, SemanticGroup$"):
+    (tmp_path / "mine.csv").write_text("Focus,Text,Reply\na,b,c\n")
+    with pytest.raises(DataError, match=r"mine\.csv: lacks .*Question, Answer; .*'Text', 'Reply'"):
         read_table(tmp_path / "mine.csv")
 
 
@@ -176,7 +176,7 @@ def test_what_is_no_file_though_it_is_named_like_one_is_named(tmp_path: Path) ->
         read_table(tmp_path / "clone")
 
 
-@pytest.mark.parametrize("content", [b"", b'Focus,CUI\n"a', b"Focus,CUI\n\xff\xfe,b\n"])
+@pytest.mark.parametrize("content", [b"", b'Question,Answer\n"a', b"Question,Answer\na,b,c\n"])
 def test_a_csv_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"mine\.csv: not a readable CSV"):
@@ -250,15 +250,35 @@ def test_no_path_of_an_archive_is_written_to(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == [inside, archive]
 
 
-def test_medquad_itself_is_the_seeds_csv_row_by_row(
+def test_medquad_itself_is_the_notebooks_csv_row_by_row(
     medquad: tuple[pd.DataFrame, str], reference: Path
 ) -> None:
     table, digest = medquad
     assert digest == DIGEST
     assert len(table) == 16_428
-    seed = table.loc[table["LowerCaseSchema"] == "", SEED_COLUMNS].reset_index(drop=True)
+    seed = table.loc[table["LowerCaseSchema"] == "", NOTEBOOK_COLUMNS].reset_index(drop=True)
     missing = {"Focus": 14, "CUI": 565, "SemanticType": 597, "SemanticGroup": 565}
     assert (seed == "").sum().to_dict() == missing | {"Question": 0, "Answer": 5}
     expected = pd.read_csv(reference / "seed.csv.gz", dtype=str, keep_default_na=False)
     assert len(expected) == 16_412
     pd.testing.assert_frame_equal(seed, expected)
+
+
+def test_an_archive_packed_by_a_mac_is_read(archive: Path, tmp_path: Path) -> None:
+    macs = {"__MACOSX/2_GARD_QA/._0000009.xml": "\0\5\26\7", "2_GARD_QA/._0000009.xml": "\0\5"}
+    packed = write_archive(tmp_path / "mac.zip", DOCUMENTS | macs)
+    unpacked = write_directory(tmp_path / "mac", DOCUMENTS | macs)
+    for source in (packed, unpacked):
+        assert read_table(source)[1] == read_table(archive)[1]
+
+
+def test_an_archive_with_backslashes_is_read(archive: Path, tmp_path: Path) -> None:
+    windows = {name.replace("/", "\\"): text for name, text in DOCUMENTS.items()}
+    packed = write_archive(tmp_path / "windows.zip", windows)
+    assert read_table(packed)[1] == read_table(archive)[1]
+
+
+def test_a_table_has_no_collections_to_choose_from(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(csv_of("a,b,c,d,e,f"))
+    with pytest.raises(DataError, match=r"mine\.csv: no MedQuAD documents"):
+        read_table(tmp_path / "mine.csv", ALL_COLLECTIONS)

@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from app.answering.prompt_format import PromptFormat
+from tests.app.conftest import loaded
 from tests.training.conftest import PAIRS, write_table
 from tests.training.test_finetune import recipe, weights
 from training.errors import TrainingError

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from tests.training.test_finetune import recipe
 from training.errors import TrainingError
 from training.finetune import finetune
-from training.trainer.sharding import check_shardable, whole_model
+from training.trainer.distributed import check_shardable, whole_model
 
 WHOLE: Any = SimpleNamespace(is_fsdp_enabled=False)
 

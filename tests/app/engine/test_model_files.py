@@ -1,0 +1,149 @@
+"""Where models are found, a directory or a hub id, and what is read of how they generate."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from app.engine.interface import Source
+from app.engine.model_files import locate, model_config, no_repeat_ngram_size
+from app.errors import CheckpointError
+from tests.app.conftest import ROOT
+from tests.conftest import edit_json
+
+
+@pytest.mark.parametrize(
+    ("generation", "config", "size"), [({"no_repeat_ngram_size": 3}, {}, 3), ({}, {}, 0),
+    ({"no_repeat_ngram_size": None}, {"no_repeat_ngram_size": 5}, 0),
+    (None, {"no_repeat_ngram_size": 5}, 5), (None, {}, 0)],
+)  # fmt: skip
+def test_the_guard_that_a_model_was_saved_with(
+    generation: dict[str, object] | None, config: dict[str, object], size: int, broken: Path
+) -> None:
+    file = broken / "generation_config.json"
+    file.unlink()
+    if generation is not None:
+        file.write_text(json.dumps(generation))
+    edit_json(broken / "config.json", **config)
+    assert no_repeat_ngram_size(broken, model_config(broken)) == size
+
+
+@pytest.mark.parametrize("name", ["/no/such/model", "./models/none", "a/b/c", "../nowhere"])
+def test_neither_directory_nor_hub_id(name: str) -> None:
+    with pytest.raises(CheckpointError, match="no such model directory"):
+        locate(Source(name))
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub:
+    """A model hub on loopback that serves one repository at one commit."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.requests: list[str] = []
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None: ...
+
+            def do_HEAD(self) -> None:
+                self._answer(body=False)
+
+            def do_GET(self) -> None:
+                self._answer(body=True)
+
+            def _answer(self, *, body: bool) -> None:
+                hub.requests.append(self.path)
+                status, content, headers = hub.find(self.path.split("?")[0])
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if body:
+                    self.wfile.write(content)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def find(self, path: str) -> tuple[int, bytes, dict[str, str]]:
+        """Return status, content and headers of a path, as the real hub answers it."""
+        files = sorted(self.directory.iterdir())
+        api = "/api/models/me/tiny"
+        if path in (f"{api}/revision/v1", f"{api}/revision/{COMMIT}"):
+            siblings = [{"rfilename": file.name} for file in files]
+            found = {"id": "me/tiny", "sha": COMMIT, "siblings": siblings}
+            return 200, json.dumps(found).encode(), {}
+        if path == f"{api}/tree/{COMMIT}":
+            tree = [
+                {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": "0"}
+                for file in files
+            ]
+            return 200, json.dumps(tree).encode(), {}
+        if path.startswith(api):
+            return 404, b"", {"X-Error-Code": "RevisionNotFound"}
+        name = path.rsplit("/", 1)[-1]
+        if path == f"/me/tiny/resolve/{COMMIT}/{name}" and (self.directory / name).is_file():
+            content = (self.directory / name).read_bytes()
+            return 200, content, {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT}
+        return 404, b"", {"X-Error-Code": "EntryNotFound"}
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def hub(pair: Path) -> Iterator[Hub]:
+    running = Hub(pair / "fine-tuned")
+    yield running
+    running.stop()  # a second stop does no harm
+
+
+def _load_by_hub_id(hub: Hub, home: Path, revision: str = "v1") -> str:
+    """Load in a process of its own, because the hub's address is read at import."""
+    script = (
+        "from app.engine.checkpoint import load; from app.errors import *\n"
+        "from app.engine.interface import Source\n"
+        "try:\n"
+        f"    source = Source('me/tiny', '{revision}')\n"
+        "    found = load(source, device='cpu', dtype='auto', threads=1, cache_tokens=64)\n"
+        "    print('loaded', found.revision, found.parameters)\n"
+        "except CheckpointError as error: print('refused', error)\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=clean | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_hub_id_revision_cache_and_offline(hub: Hub, tmp_path: Path) -> None:
+    home = tmp_path / "cache"
+    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
+    assert any("revision/v1" in request for request in hub.requests)
+    assert any(f"{COMMIT}/model.safetensors" in request for request in hub.requests)
+
+    unknown = _load_by_hub_id(hub, home, revision="v3")
+    assert unknown.startswith("refused me/tiny@v3: not a directory here, not in the hub cache")
+
+    hub.stop()
+    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
+    nothing = _load_by_hub_id(hub, tmp_path / "empty")
+    assert nothing.startswith("refused me/tiny@v1: not a directory here, not in the hub cache")
