@@ -24,8 +24,8 @@ COPY docker/requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --constraint requirements.lock \
       --index-url "https://download.pytorch.org/whl/${TORCH}" torch
-# Its C++ tests, and headers for a compiler that is not here: nothing at run time reads them.
-RUN rm -r /opt/venv/lib/python3.*/site-packages/torch/test \
+# Its C++ tests, which only some builds carry, and headers for a compiler that is not here.
+RUN rm -rf /opt/venv/lib/python3.*/site-packages/torch/test \
       /opt/venv/lib/python3.*/site-packages/torch/include
 COPY pyproject.toml docker/requirements.py ./
 

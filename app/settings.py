@@ -176,12 +176,16 @@ class Settings(BaseSettings):
         None, description="Commit, tag or branch of a base model on the hub. Unset: pinned."
     )
     device: str = Field(
-        "auto", description="`cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is."
+        "auto",
+        description="`cpu`, `cuda` (the first card that works), `cuda:1`, `mps`, or `auto` for the "
+        "best there is; `cuda:0,cuda:1` puts a model on each. A device that is named and cannot be "
+        "used stops the start with the reason; `auto` says why it passes one over.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which "
-        "is exact. `bfloat16` and `int8` are faster, change some answers, and each says so.",
+        description="Number format of the matrices. `auto`: float32 on CPUs and Macs, on cards "
+        "bfloat16, or float16 where that is only emulated. `bfloat16` and `int8` make CPUs faster "
+        "and change answers a little, and each says so. Output heads are float32 on cards.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
