@@ -108,3 +108,12 @@ async def test_the_guard_is_the_models_own_unless_a_setting_says_otherwise(
             assert used == expected
         for engine in engines.values():
             engine.alive = True  # the app stopped them at its end
+
+
+@pytest.mark.parametrize("name", ["MEDQA_API_KEYS", "MEDQA_API_KEYS_FILE"])
+def test_an_empty_lock_does_not_open(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, "")
+    assert serve(Mock(spec=Workers)) == 2
+    assert f"{name}: is set but empty" in capsys.readouterr().err
