@@ -40,3 +40,28 @@ export async function copy(button, text) {
   }
   setTimeout(() => (button.textContent = label), 2000);
 }
+
+/**
+ * Cut a long text off after some lines, with a button that shows the rest.
+ * @param {HTMLElement} text
+ * @param {string} what it is, for those who hear the button only
+ * @returns {() => void} to be called when the text has grown
+ */
+export function clamp(text, what) {
+  const button = make("button", { type: "button", className: "quiet more", hidden: true });
+  /** @param {boolean} whole */
+  const show = (whole) => {
+    text.classList.toggle("clamped", !whole);
+    button.ariaExpanded = String(whole);
+    button.textContent = whole ? "Show less" : "Show all";
+    button.ariaLabel = `${button.textContent} of ${what}`;
+  };
+  button.addEventListener("click", () => show(text.classList.contains("clamped")));
+  show(false);
+  text.after(button);
+  const check = () => {
+    if (text.classList.contains("clamped")) button.hidden = text.scrollHeight <= text.clientHeight + 2;
+  };
+  new ResizeObserver(check).observe(text); // a window that is wider leaves less to cut off
+  return check;
+}

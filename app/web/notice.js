@@ -16,11 +16,11 @@ const WORDS = {
   ready: ["ready", "tuned", "Ready"],
   busy: ["busy", "wait", "Busy", "Every place is taken"],
   draining: ["starting", "wait", "Stopping", "The service is stopping",
-    "It takes no new questions. When it is back, this page goes on by itself."],
+    "It takes no new questions. This page looks for it every second."],
   failed: ["failed", "bad", "Failed", "The models failed",
     "Whoever runs this service finds the reason in its log. This page keeps looking for it."],
   offline: ["offline", "bad", "Offline", "The service cannot be reached",
-    "Is it running, and are you connected? This page looks again every second and goes on by itself."],
+    "Is it running, and are you connected? This page looks again every second."],
   key: ["key", "wait", "Key needed"],
 };
 

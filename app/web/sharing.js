@@ -1,5 +1,6 @@
-/** A question as a link, whose fragment no server sees, and as a curl command. */
+/** A question as a link, whose fragment no server sees, as a curl command, and as a file. */
 
+import { make } from "./dom.js";
 import { NUMBERS } from "./form.js";
 
 /** @typedef {import("./form.js").Asked} Asked */
@@ -15,12 +16,13 @@ export function fromLink() {
   const fields = new URLSearchParams(location.hash.slice(1));
   const question = fields.get("question")?.trim();
   if (!question) return null;
-  /** @type {Record<string, number | string>} */
+  /** @type {Record<string, number | string | boolean>} */
   const options = {};
-  for (const name of NUMBERS) {
+  for (const name of [...NUMBERS, "seed"]) {
     const value = Number(fields.get(name) || NaN);
     if (Number.isFinite(value)) options[name] = value;
   }
+  if (fields.get("grounded") === "false") options.grounded = false;
   const reference = fields.get("reference");
   if (reference?.trim()) options.reference = reference;
   return { question, options };
@@ -29,6 +31,33 @@ export function fromLink() {
 /** Take the question out of the address, which the browser's history would keep. */
 export function forgetLink() {
   if (location.hash) history.replaceState(null, "", location.href.split("#")[0]);
+}
+
+/**
+ * Save a comparison: what was asked with which settings, by what it was answered, and what came.
+ * @param {Asked} asked
+ * @param {object} result
+ * @param {any} info of the service
+ */
+export function download({ question, options }, result, info) {
+  const { version, models } = info ?? {};
+  const saved = { saved_at: new Date().toISOString(), service: { version, models }, question, settings: options, result };
+  const url = URL.createObjectURL(
+    new Blob([JSON.stringify(saved, null, 2)], { type: "application/json" }),
+  );
+  make("a", { href: url, download: "medqa-comparison.json" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/**
+ * The seed that drew both answers, so that a link draws them again.
+ * @param {Asked} asked
+ * @param {any} result
+ * @returns {Asked}
+ */
+export function seeded({ question, options }, result) {
+  const seed = result?.fine_tuned?.decoding?.seed ?? result?.base?.decoding?.seed;
+  return { question, options: Number.isSafeInteger(seed) ? { ...options, seed } : options };
 }
 
 /**

@@ -1,0 +1,81 @@
+/** The published answers to questions like the one asked, above what the models make of it. */
+
+import { clamp, find, make } from "./dom.js";
+
+/** @typedef {import("./client.js").Reference} Reference */
+
+const LICENCES = { "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/" };
+
+const section = find("#references");
+const about = find("#references-about");
+const list = find("ol", section);
+
+/** Say that they are looked for. @param {boolean} any whether there is an index to look in */
+export function beginReferences(any) {
+  section.hidden = !any;
+  section.dataset.state = "looking";
+  about.textContent = "Looking for published answers…";
+  list.replaceChildren();
+}
+
+/** Shown once, so that what a reader opened stays open. @param {Reference[]} [found] */
+export function showReferences(found) {
+  if (section.dataset.state === "found") return;
+  section.hidden = !found;
+  if (!found) return;
+  section.dataset.state = "found";
+  about.textContent = found.length
+    ? "Found by search, not written by a model."
+    : "Nothing published was found for this question.";
+  list.replaceChildren(...found.map(entry));
+  for (const item of list.children) clamp(find(".passage", item), "the passage");
+}
+
+/** Take back that they are looked for, where it ended before they came. */
+export function endReferences() {
+  if (section.dataset.state !== "found") section.hidden = true;
+}
+
+/** @param {Reference} reference */
+function entry({ question, url, source, excerpt, licence }) {
+  const title = make("h4", { dir: "auto" }, link(url, question));
+  const passage = make("p", { className: "passage", dir: "auto" }, excerpt ?? "");
+  if (excerpt === null) {
+    passage.className = "passage help";
+    passage.textContent = "Its licence allows a link only.";
+  }
+  const from = make("p", { className: "help source" }, "From ", make("b", {}, source));
+  const deed = LICENCES[/** @type {keyof LICENCES} */ (licence)];
+  if (deed) from.append(", in MedQuAD, ", link(deed, /** @type {string} */ (licence)));
+  return make("li", {}, title, passage, from);
+}
+
+/** @param {string} url @param {string} text @returns {Node | string} */
+function link(url, text) {
+  // Anything but a web address could be code.
+  if (!/^https?:\/\//i.test(url)) return text;
+  return make("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, text);
+}
+
+/**
+ * The sentence of the passages shown that shares most words with a claim.
+ * @param {string} claim
+ * @returns {{sentence: string, source: string} | null}
+ */
+export function nearest(claim) {
+  const wanted = new Set(words(claim));
+  let best = null;
+  let most = 0;
+  for (const item of list.children) {
+    const source = item.querySelector(".source b")?.textContent ?? "";
+    const text = item.querySelector(".passage:not(.help)")?.textContent ?? "";
+    for (const sentence of text.match(/[^.!?\n]+[.!?]*/g) ?? []) {
+      const shared = new Set(words(sentence)).intersection(wanted).size;
+      if (shared > most) [most, best] = [shared, { sentence: sentence.trim(), source }];
+    }
+  }
+  return best;
+}
+
+/** @param {string} text */
+const words = (text) => text.toLowerCase().match(/\p{L}{4,}|\d+/gu) ?? [];

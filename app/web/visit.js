@@ -1,0 +1,22 @@
+/** What this tab shows, kept with its place in the browser's history: reload and Back keep it. */
+
+/** @typedef {import("./form.js").Asked} Asked */
+/** @typedef {Partial<import("./client.js").Comparison>} Partly */
+/** @typedef {Asked & {result: Partly}} Shown */
+
+/** Begin a place of its own for a question. */
+export function enter() {
+  if (history.state?.question) history.pushState(null, "");
+}
+
+/** Keep what there is so far. @param {Shown | null} shown null: nothing */
+export function keep(shown) {
+  try {
+    history.replaceState(shown, "");
+  } catch {
+    // More than the browser keeps: a reload loses it.
+  }
+}
+
+/** @returns {Shown | null} what this place showed */
+export const kept = () => (history.state?.question && history.state.result ? history.state : null);
