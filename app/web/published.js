@@ -6,6 +6,22 @@ import { clamp, find, make } from "./dom.js";
 
 const LICENCES = { "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/" };
 
+/** MedQuAD's abbreviations of where it took an answer from. */
+const SOURCES = {
+  ADAM: "A.D.A.M. Medical Encyclopedia, MedlinePlus",
+  CancerGov: "National Cancer Institute",
+  CDC: "Centers for Disease Control and Prevention",
+  GARD: "Genetic and Rare Diseases Information Center",
+  GHR: "Genetics Home Reference, National Library of Medicine",
+  MPlusDrugs: "MedlinePlus: drugs",
+  MPlusHealthTopics: "MedlinePlus: health topics",
+  MPlusHerbsSupplements: "MedlinePlus: herbs and supplements",
+  NHLBI: "National Heart, Lung, and Blood Institute",
+  NIDDK: "National Institute of Diabetes and Digestive and Kidney Diseases",
+  NIHSeniorHealth: "NIH SeniorHealth",
+  NINDS: "National Institute of Neurological Disorders and Stroke",
+};
+
 const section = find("#references");
 const about = find("#references-about");
 const list = find("ol", section);
@@ -44,7 +60,7 @@ function entry({ question, url, source, excerpt, licence }) {
     passage.className = "passage help";
     passage.textContent = "Its licence allows a link only.";
   }
-  const from = make("p", { className: "help source" }, "From ", make("b", {}, source));
+  const from = make("p", { className: "help source" }, "From ", make("b", {}, SOURCES[/** @type {keyof SOURCES} */ (source)] ?? source));
   const deed = LICENCES[/** @type {keyof LICENCES} */ (licence)];
   if (deed) from.append(", in MedQuAD, ", link(deed, /** @type {string} */ (licence)));
   return make("li", {}, title, passage, from);

@@ -6,7 +6,7 @@ import { nearest } from "./published.js";
 /** @typedef {[from: number, to: number]} Span of `Array.from(text)` */
 
 /** A run of 8 to 240 letters that comes three times or more, one after the other. */
-const CIRCLE = /(\S[^]{7,239}?)(?:\s*\1){2,}/g;
+const CIRCLE = /(?<!\S)(\S[^]{7,239}?)(?:\s*\1){2,}/g;
 const WHY = "not found in the published answers above";
 
 /**

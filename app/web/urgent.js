@@ -61,7 +61,7 @@ function callable(contact) {
 
 /** @param {string} [region] */
 function where(region) {
-  const set = region ? `For ${names.of(region)}.` : "For the region that this service is set to.";
+  const set = region ? `Region: ${names.of(region)}.` : "For the region that this service is set to.";
   return `${set} Elsewhere, call your own emergency number.`;
 }
 
