@@ -1,35 +1,19 @@
 /** Elements made from text, never from HTML: what models and people write is shown as it is. */
 
-/**
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Partial<HTMLElementTagNameMap[Tag]>} properties
- * @param {(Node | string)[]} children
- * @returns {HTMLElementTagNameMap[Tag]}
- */
 export function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
 
-/**
- * Find what must be there.
- * @param {string} selector
- * @param {ParentNode} within
- * @returns {any}
- */
+/** Find what must be there. */
 export function find(selector, within = document) {
   const found = within.querySelector(selector);
   if (!found) throw new Error(`the page has no ${selector}`);
   return found;
 }
 
-/**
- * Copy a text, and say so on the button that asked for it.
- * @param {HTMLButtonElement} button
- * @param {string} text
- */
+/** Copy a text, and say so on the button that asked for it. */
 export async function copy(button, text) {
   const label = (button.dataset.label ??= button.textContent ?? "");
   try {
@@ -43,13 +27,11 @@ export async function copy(button, text) {
 
 /**
  * Cut a long text off after some lines, with a button that shows the rest.
- * @param {HTMLElement} text
  * @param {string} what it is, for those who hear the button only
  * @returns {() => void} to be called when the text has grown
  */
 export function clamp(text, what) {
   const button = make("button", { type: "button", className: "quiet more", hidden: true });
-  /** @param {boolean} whole */
   const show = (whole) => {
     text.classList.toggle("clamped", !whole);
     button.ariaExpanded = String(whole);

@@ -2,10 +2,6 @@
 
 import { find, make } from "./dom.js";
 
-/** @typedef {import("./client.js").Decoding & {reference?: string, seed?: number, grounded?: boolean}} Options */
-/** @typedef {{question: string, options: Options}} Asked */
-
-/** @type {[name: string, label: string, help: string, more: Partial<HTMLInputElement>][]} */
 const SETTINGS = [
   ["max_new_tokens", "Longest answer", "In tokens, of about three quarters of a word.", { min: "1" }],
   ["temperature", "Randomness", "Temperature, 0 to 2. Above 0, unlikelier words get a chance.",
@@ -35,9 +31,8 @@ const question = find("#question");
 const reference = find("#reference");
 const grounded = find("#grounded");
 let longest = Infinity;
-/** Draws the same again, as long as the same is asked. @type {Asked | null} */
+/** Draws the same again, as long as the same is asked. */
 let filled = null;
-/** @param {string} name */
 const input = (name) => find(`[name="${name}"]`, form);
 
 /** @returns {Asked | null} null, once it is said what is wrong */
@@ -55,7 +50,6 @@ export function read() {
     errors.unshift({ field: "question", message });
   }
   if (showErrors(errors)) return null;
-  /** @type {Record<string, number | string | boolean>} */
   const options = {};
   if (filled?.question === text && filled.options.seed !== undefined) options.seed = filled.options.seed;
   if (!grounded.checked && !grounded.closest("label").hidden) options.grounded = false;
@@ -64,7 +58,7 @@ export function read() {
   return { question: text, options };
 }
 
-/** What may stand in a field of numbers. @param {HTMLInputElement} number */
+/** What may stand in a field of numbers. */
 function range({ validity, min, max }) {
   if (validity.badInput) return "must be a number";
   if (validity.stepMismatch) return "must be a whole number";
@@ -72,14 +66,13 @@ function range({ validity, min, max }) {
   return max ? `must be ${least} and at most ${max}` : `must be ${least}`;
 }
 
-/** @param {Asked} asked */
 export function fill(asked) {
   const { question: text, options } = asked;
   filled = asked;
   clearErrors();
   grounded.checked = options.grounded !== false;
   question.value = text;
-  for (const name of NUMBERS) input(name).value = /** @type {any} */ (options)[name] ?? "";
+  for (const name of NUMBERS) input(name).value = (options)[name] ?? "";
   reference.value = options.reference ?? "";
   if (NUMBERS.some((name) => input(name).value)) open("settings");
   if (reference.value) open("reference-panel");
@@ -87,7 +80,6 @@ export function fill(asked) {
 
 /**
  * Show each error at its field, and go to the first.
- * @param {{field: string, message: string}[]} errors
  * @returns {boolean} whether there were any that have a place
  */
 export function showErrors(errors) {
@@ -112,13 +104,12 @@ function clearErrors() {
   for (const wrong of form.querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
 }
 
-/** @param {string} panel @param {boolean} shown */
 function open(panel, shown = true) {
   find(`#${panel}`).hidden = !shown;
   find(`[aria-controls="${panel}"]`).ariaExpanded = String(shown);
 }
 
-/** Show the service's own limits, and what it can. @param {any} info */
+/** Show the service's own limits, and what it can. */
 export function showLimits({ limits, ...info }) {
   const tokens = input("max_new_tokens");
   tokens.max = limits.max_new_tokens;
@@ -129,13 +120,13 @@ export function showLimits({ limits, ...info }) {
   grounded.closest("label").hidden = !can;
 }
 
-/** Make the form usable. @param {() => void} send @param {() => void} stop */
+/** Make the form usable. */
 export function install(send, stop) {
-  form.addEventListener("submit", (/** @type {Event} */ event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     send();
   });
-  question.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  question.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     send();
@@ -149,7 +140,6 @@ export function install(send, stop) {
   find("#examples").append(...Object.entries(EXAMPLES).map(example));
 }
 
-/** @param {(typeof SETTINGS)[number]} setting */
 function setting([name, label, help, more]) {
   const number = make("input", { id: name, name, type: "number", min: "0", ...more });
   number.setAttribute("aria-describedby", `${name}-help ${name}-error`);
@@ -163,7 +153,6 @@ function setting([name, label, help, more]) {
   );
 }
 
-/** @param {[string, string]} example */
 function example([type, text]) {
   const button = make("button", { type: "button", className: "example", title: text }, type);
   button.addEventListener("click", () => {
@@ -173,7 +162,7 @@ function example([type, text]) {
   return button;
 }
 
-/** Offer to stop while an answer is made. @param {boolean} running */
+/** Offer to stop while an answer is made. */
 export function showRunning(running) {
   const button = find("#stop");
   const focused = document.activeElement === button;

@@ -3,13 +3,10 @@
 import { find, make } from "./dom.js";
 import { isCrisis } from "./urgent.js";
 
-/** @typedef {import("./form.js").Asked & {at: number, result: import("./client.js").Comparison}} Entry */
-
 const STORED = "medqa.history";
 const PRIVATE = "medqa.private";
 const MOST = 30;
 
-/** @type {(entry: Entry) => void} */
 let show;
 const section = find("#history");
 const discreet = find("#private");
@@ -25,10 +22,9 @@ function load() {
   }
 }
 
-/** @param {Entry} entry @returns {boolean} whether it is one, and may be kept */
+/** @returns {boolean} whether it is one, and may be kept */
 const fit = (entry) => Boolean(entry?.question && entry.result && !isCrisis(entry.result.notices));
 
-/** @param {Entry[]} entries */
 function store(entries) {
   try {
     localStorage.setItem(STORED, JSON.stringify(entries));
@@ -40,7 +36,6 @@ function store(entries) {
 /** Whether nothing is to be kept. */
 export const isPrivate = () => discreet.checked;
 
-/** @param {Entry} entry */
 export function remember(entry) {
   if (isPrivate() || !fit(entry)) return;
   store([entry, ...load()].slice(0, MOST));

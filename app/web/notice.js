@@ -3,10 +3,6 @@
 import { find, make } from "./dom.js";
 import { wait } from "./words.js";
 
-/** @typedef {import("./service.js").State | "busy"} Shown */
-/** @typedef {[icon: string, tone: string, pill: string, title?: string, text?: string]} Words */
-
-/** @type {Record<Shown, Words>} */
 const WORDS = {
   connecting: ["starting", "wait", "Connecting…"],
   loading: ["starting", "wait", "Starting", "The models are loading",
@@ -30,11 +26,7 @@ const keyForm = find("#key-form");
 /** Ends a wait at once. */
 export const tryNow = find("button", notice);
 
-/**
- * Show a state; a busy service with its own words.
- * @param {Shown} state
- * @param {string} [text]
- */
+/** Show a state; a busy service with its own words. */
 export function showState(state, text) {
   const [icon, tone, name, title, usual] = WORDS[state] ?? WORDS.connecting;
   for (const place of [pill, notice]) {
@@ -50,18 +42,18 @@ export function showState(state, text) {
   keyForm.hidden = state !== "key";
 }
 
-/** @param {string} why @param {number} seconds left until it is asked again */
+/** @param {number} seconds left until it is asked again */
 export function showWait(why, seconds) {
   const left = make("strong", {}, wait(seconds));
   find("p", notice).replaceChildren(`${why} Asking again in `, left, ".");
 }
 
-/** Say something to screen readers, once. @param {string} text */
+/** Say something to screen readers, once. */
 export function announce(text) {
   find("#announcer").textContent = text;
 }
 
-/** What is said of a state. @param {Shown} state */
+/** What is said of a state. */
 export function spoken(state) {
   const [, , name, title, text = ""] = WORDS[state] ?? WORDS.connecting;
   return `${title ?? name}. ${text}`;

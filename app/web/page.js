@@ -15,22 +15,17 @@ import * as urgent from "./urgent.js";
 import * as visit from "./visit.js";
 import { answered, difference, size, wait } from "./words.js";
 
-/** @typedef {import("./client.js").ModelName} ModelName */
-/** @typedef {import("./form.js").Asked} Asked */
-
 const STORED_KEY = "medqa.key";
-const FIELDS = /** @type {const} */ ({ "fine-tuned": "fine_tuned", base: "base" });
-const MODELS = /** @type {ModelName[]} */ (Object.keys(FIELDS));
+const FIELDS = { "fine-tuned": "fine_tuned", base: "base" };
+const MODELS = Object.keys(FIELDS);
 
 const client = new Client(undefined, stored());
 const service = new Service(client);
-const sides = /** @type {Record<ModelName, Side>} */ (
-  Object.fromEntries(MODELS.map((model) => [model, new Side(find(`[data-model="${model}"]`), () => again(model))]))
-);
+const sides = Object.fromEntries(MODELS.map((model) => [model, new Side(find(`[data-model="${model}"]`), () => again(model))]));
 
 let waiting = false;
 let running = new AbortController();
-/** What is on the page. @type {visit.Shown | null} */
+/** What is on the page. */
 let shown = null;
 
 function stored() {
@@ -41,7 +36,7 @@ function stored() {
   }
 }
 
-/** Clear the columns for a question. @param {Asked} asked */
+/** Clear the columns for a question. */
 function begin({ question, options }) {
   running.abort();
   running = new AbortController();
@@ -58,7 +53,7 @@ function begin({ question, options }) {
   if (result.getBoundingClientRect().top > innerHeight / 2) result.scrollIntoView();
 }
 
-/** Note what has come, for a reload. @param {visit.Partly} more */
+/** Note what has come, for a reload. */
 function note(more) {
   if (!shown) return;
   Object.assign(shown.result, more);
@@ -94,12 +89,12 @@ async function send() {
   });
 }
 
-/** Ask one model again, where the other has answered. @param {ModelName} model */
+/** Ask one model again, where the other has answered. */
 async function again(model) {
   if (!shown) return;
   const { question, result } = shown;
   const { reference, ...options } = shown.options;
-  const other = MODELS.find((each) => each !== model && FIELDS[each] in result);
+  const other = MODELS.find((each) => each !== model && "answer" in (result[FIELDS[each]] ?? {}));
   form.fill(shown);
   if (!other) return send();
   running = new AbortController();
@@ -109,12 +104,12 @@ async function again(model) {
     const answer = await service.client.answer(question, { ...options, model, onToken, signal });
     sides[model].finish(answer);
     note({ [FIELDS[model]]: answer });
-    complete(/** @type {any} */ (shown?.result));
+    complete((shown?.result));
     announce("Done.");
   });
 }
 
-/** Run it, watch that it goes on, and say why when it fails. @param {(signal: AbortSignal) => Promise<void>} work */
+/** Run it, watch that it goes on, and say why when it fails. */
 async function answering(work) {
   const { signal } = running;
   form.showRunning(true);
@@ -139,7 +134,6 @@ async function answering(work) {
   }
 }
 
-/** @type {import("./client.js").Watching} */
 const watching = {
   onNotice(notice) {
     urgent.showNotices([notice], service.info?.region);
@@ -156,7 +150,7 @@ const watching = {
   },
 };
 
-/** Show a comparison, as far as there is one. @param {visit.Partly} result */
+/** Show a comparison, as far as there is one. */
 function complete(result) {
   urgent.showNotices(result.notices, service.info?.region);
   showReferences(result.references);
@@ -172,10 +166,9 @@ function complete(result) {
   const both = answered(fine_tuned) && answered(base);
   find("#summary").textContent = both ? difference(fine_tuned, base) : "";
   find("#summary").hidden = !both;
-  showScores(find("#scores"), /** @type {any} */ (result));
+  showScores(find("#scores"), result);
 }
 
-/** @param {unknown} error */
 function fail(error) {
   const problem = error instanceof ServiceError ? error.problem : null;
   if (!problem && !(error instanceof ConnectionLost)) console.error(error);
@@ -187,7 +180,7 @@ function fail(error) {
   service.check();
 }
 
-/** Wait as long as a busy service says. @param {ServiceError} error */
+/** Wait as long as a busy service says. */
 async function busy(error) {
   const { signal } = running;
   const seconds = error.retryAfterSeconds ?? 1;
@@ -211,7 +204,7 @@ function stop() {
   announce("Stopped.");
 }
 
-/** Show what was answered before. @param {visit.Shown} entry */
+/** Show what was answered before. */
 function show(entry) {
   form.showRunning(false);
   form.fill(entry);
@@ -221,7 +214,6 @@ function show(entry) {
   endReferences();
 }
 
-/** @param {import("./history.js").Entry} entry */
 function showAgain({ question, options, result }) {
   visit.enter();
   show({ question, options, result });
@@ -261,7 +253,6 @@ function serviceChanged() {
     `medqa ${service.info.version}, ${size(parameters)}, ${dtype} on ${device}`;
 }
 
-/** @param {Event} event */
 async function useKey(event) {
   event.preventDefault();
   client.key = find("#key").value.trim();
@@ -282,7 +273,6 @@ function followLink() {
   send();
 }
 
-/** @param {string} button @param {(shown: visit.Shown) => string} text */
 function copies(button, text) {
   find(button).addEventListener("click", () => shown && copy(find(button), text(shown)));
 }

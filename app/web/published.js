@@ -2,8 +2,6 @@
 
 import { clamp, find, make } from "./dom.js";
 
-/** @typedef {import("./client.js").Reference} Reference */
-
 const LICENCES = { "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/" };
 
 /** MedQuAD's abbreviations of where it took an answer from. */
@@ -34,7 +32,7 @@ export function beginReferences(any) {
   list.replaceChildren();
 }
 
-/** Shown once, so that what a reader opened stays open. @param {Reference[]} [found] */
+/** Shown once, so that what a reader opened stays open. */
 export function showReferences(found) {
   if (section.dataset.state === "found") return;
   section.hidden = !found;
@@ -52,7 +50,6 @@ export function endReferences() {
   if (section.dataset.state !== "found") section.hidden = true;
 }
 
-/** @param {Reference} reference */
 function entry({ question, url, source, excerpt, licence }) {
   const title = make("h4", { dir: "auto" }, link(url, question));
   const passage = make("p", { className: "passage", dir: "auto" }, excerpt ?? "");
@@ -60,24 +57,19 @@ function entry({ question, url, source, excerpt, licence }) {
     passage.className = "passage help";
     passage.textContent = "Its licence allows a link only.";
   }
-  const from = make("p", { className: "help source" }, "From ", make("b", {}, SOURCES[/** @type {keyof SOURCES} */ (source)] ?? source));
-  const deed = LICENCES[/** @type {keyof LICENCES} */ (licence)];
-  if (deed) from.append(", in MedQuAD, ", link(deed, /** @type {string} */ (licence)));
+  const from = make("p", { className: "help source" }, "From ", make("b", {}, SOURCES[(source)] ?? source));
+  const deed = LICENCES[(licence)];
+  if (deed) from.append(", in MedQuAD, ", link(deed, (licence)));
   return make("li", {}, title, passage, from);
 }
 
-/** @param {string} url @param {string} text @returns {Node | string} */
 function link(url, text) {
   // Anything but a web address could be code.
   if (!/^https?:\/\//i.test(url)) return text;
   return make("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, text);
 }
 
-/**
- * The sentence of the passages shown that shares most words with a claim.
- * @param {string} claim
- * @returns {{sentence: string, source: string} | null}
- */
+/** The sentence of the passages shown that shares most words with a claim. */
 export function nearest(claim) {
   const wanted = new Set(words(claim));
   let best = null;
@@ -93,5 +85,4 @@ export function nearest(claim) {
   return best;
 }
 
-/** @param {string} text */
 const words = (text) => text.toLowerCase().match(/\p{L}{4,}|\d+/gu) ?? [];

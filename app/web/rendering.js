@@ -3,21 +3,13 @@
 import { make } from "./dom.js";
 import { nearest } from "./published.js";
 
-/** @typedef {[from: number, to: number]} Span of `Array.from(text)` */
-
 /** A run of 8 to 240 letters that comes three times or more, one after the other. */
 const CIRCLE = /(?<!\S)(\S[^]{7,239}?)(?:\s*\1){2,}/g;
 const WHY = "not found in the published answers above";
 
-/**
- * Fill an answer's element. Its text stays the whole answer, whatever is folded.
- * @param {HTMLElement} place
- * @param {string} text
- * @param {Span[]} doubtful
- */
+/** Fill an answer's element. Its text stays the whole answer, whatever is folded. */
 export function render(place, text, doubtful) {
   const letters = Array.from(text); // code points, as spans count
-  /** @param {number} from @param {number} to */
   const pieces = (from, to) => marked(letters, from, to, doubtful);
   const parts = [];
   let end = 0;
@@ -35,7 +27,7 @@ export function render(place, text, doubtful) {
   }
 }
 
-/** @param {string} text @returns {[number, number, number][]} what repeats, and how often */
+/** @returns {[number, number, number][]} what repeats, and how often */
 function circles(text) {
   return [...text.matchAll(CIRCLE)].map(({ 0: whole, 1: once, index }) => {
     const from = Array.from(text.slice(0, index + once.length)).length;
@@ -44,7 +36,6 @@ function circles(text) {
   });
 }
 
-/** @param {string[]} letters @param {number} from @param {number} to @param {Span[]} spans */
 function marked(letters, from, to, spans) {
   const parts = [];
   for (const [start, stop] of spans) {
@@ -56,7 +47,7 @@ function marked(letters, from, to, spans) {
   return [...parts, letters.slice(from, to).join("")];
 }
 
-/** A sentence that shows what was published beside it. @param {string} claim */
+/** A sentence that shows what was published beside it. */
 function doubt(claim) {
   const mark = make("mark", { tabIndex: 0, role: "button" }, claim);
   mark.ariaDescription = WHY;
@@ -70,7 +61,6 @@ function doubt(claim) {
   return mark;
 }
 
-/** @param {HTMLElement} mark @param {string} claim */
 function beside(mark, claim) {
   const found = nearest(claim);
   const published = found
@@ -82,7 +72,6 @@ function beside(mark, claim) {
   );
 }
 
-/** @param {HTMLElement} place */
 function toggle(place) {
   place.classList.add("folded");
   const button = make("button", { type: "button", className: "quiet unfold" }, "Show the repetition");

@@ -3,9 +3,6 @@
 import { make } from "./dom.js";
 import { NUMBERS } from "./form.js";
 
-/** @typedef {import("./form.js").Asked} Asked */
-
-/** @param {Asked} asked */
 export function linkTo({ question, options }) {
   const fields = Object.entries({ question, ...options }).map(([name, value]) => [name, `${value}`]);
   return `${location.href.split("#")[0]}#${new URLSearchParams(fields)}`;
@@ -16,7 +13,6 @@ export function fromLink() {
   const fields = new URLSearchParams(location.hash.slice(1));
   const question = fields.get("question")?.trim();
   if (!question) return null;
-  /** @type {Record<string, number | string | boolean>} */
   const options = {};
   for (const name of [...NUMBERS, "seed"]) {
     const value = Number(fields.get(name) || NaN);
@@ -35,8 +31,6 @@ export function forgetLink() {
 
 /**
  * Save a comparison: what was asked with which settings, by what it was answered, and what came.
- * @param {Asked} asked
- * @param {object} result
  * @param {any} info of the service
  */
 export function download({ question, options }, result, info) {
@@ -49,22 +43,13 @@ export function download({ question, options }, result, info) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/**
- * The seed that drew both answers, so that a link draws them again.
- * @param {Asked} asked
- * @param {any} result
- * @returns {Asked}
- */
+/** The seed that drew both answers, so that a link draws them again. */
 export function seeded({ question, options }, result) {
   const seed = result?.fine_tuned?.decoding?.seed ?? result?.base?.decoding?.seed;
   return { question, options: Number.isSafeInteger(seed) ? { ...options, seed } : options };
 }
 
-/**
- * @param {string | URL} baseUrl
- * @param {Asked} asked
- * @param {boolean} keyed whether a key is needed; the key itself is never copied
- */
+/** @param {boolean} keyed whether a key is needed; the key itself is never copied */
 export function curl(baseUrl, { question, options }, keyed) {
   const body = JSON.stringify({ question, ...options });
   return [

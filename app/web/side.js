@@ -8,10 +8,7 @@ import { answered, counted, stats, wait } from "./words.js";
 const QUIET_SECONDS = 8;
 
 export class Side {
-  /**
-   * @param {HTMLElement} column
-   * @param {() => void} again asks this model once more
-   */
+  /** @param {() => void} again asks this model once more */
   constructor(column, again) {
     this.column = column;
     this.heading = find("header", column);
@@ -62,10 +59,7 @@ export class Side {
     return true;
   }
 
-  /**
-   * Add a piece. The document changes once per frame, however many pieces come.
-   * @param {string} piece
-   */
+  /** Add a piece. The document changes once per frame, however many pieces come. */
   append(piece) {
     this.pending += piece;
     this.heard();
@@ -83,10 +77,7 @@ export class Side {
     this.#show("writing", "writing");
   }
 
-  /**
-   * Show how it ended.
-   * @param {import("./client.js").Side} side
-   */
+  /** Show how it ended. */
   finish(side) {
     if (!answered(side)) {
       const { detail, retry_after_seconds: seconds } = side.problem;
@@ -107,10 +98,7 @@ export class Side {
     list.hidden = withheld;
   }
 
-  /**
-   * Keep what there is, and say why there is no more.
-   * @param {string} why
-   */
+  /** Keep what there is, and say why there is no more. */
   fail(why) {
     this.#end("failed", "");
     const problem = find(".problem", this.column);
@@ -132,7 +120,6 @@ export class Side {
     this.#offer();
   }
 
-  /** @param {string} state @param {string} words */
   #end(state, words) {
     this.finished = true;
     this.#flush();
@@ -141,7 +128,6 @@ export class Side {
     this.#show(state, words);
   }
 
-  /** @param {string} state @param {string} words */
   #show(state, words) {
     this.column.dataset.state = state;
     const progress = find(".progress", this.column);

@@ -2,8 +2,6 @@
 
 import { find, make } from "./dom.js";
 
-/** @typedef {import("./client.js").Notice} Notice */
-
 /** Where someone else may look at the screen, or answers may do harm. */
 const CRISIS = ["self_harm", "overdose", "abuse"];
 /** Says nothing of where one came from. */
@@ -14,12 +12,10 @@ const notices = find("#notices");
 const rest = find("#rest");
 const names = new Intl.DisplayNames(["en"], { type: "region", fallback: "code" });
 
-/** @param {Notice[]} [told] */
 export const isCrisis = (told = []) => told.some(({ kind }) => CRISIS.includes(kind));
 
 /**
  * Each is shown, and said, once.
- * @param {Notice[]} [told]
  * @param {string} [region] that the numbers are of
  */
 export function showNotices(told = [], region) {
@@ -46,7 +42,7 @@ export function clearNotices() {
   delete document.body.dataset.crisis;
 }
 
-/** @param {string} contact @returns {(Node | string)[]} its numbers as links that call */
+/** @returns {(Node | string)[]} its numbers as links that call */
 function callable(contact) {
   let end = 0;
   const parts = [];
@@ -59,7 +55,6 @@ function callable(contact) {
   return [...parts, contact.slice(end)];
 }
 
-/** @param {string} [region] */
 function where(region) {
   const set = region ? `Region: ${names.of(region)}.` : "For the region that this service is set to.";
   return `${set} Elsewhere, call your own emergency number.`;

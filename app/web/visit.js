@@ -1,9 +1,5 @@
 /** What this tab shows, kept with its place in the browser's history: reload and Back keep it. */
 
-/** @typedef {import("./form.js").Asked} Asked */
-/** @typedef {Partial<import("./client.js").Comparison>} Partly */
-/** @typedef {Asked & {result: Partly}} Shown */
-
 /** Begin a place of its own for a question. */
 export function enter() {
   if (history.state?.question) history.pushState(null, "");
