@@ -7,7 +7,7 @@ const MAX_WAIT_SECONDS = 120;
 
 /**
  * Ask both models. Nothing is asked again once an answer has begun.
- * @param {(error: ServiceError) => Promise<void>} busy resolves when it is time to ask again
+ * busy: resolves when it is time to ask again
  */
 export async function ask(service, question, options, busy) {
   let begun = false;
@@ -48,7 +48,7 @@ async function mayPass(service, error, busy) {
 
 /**
  * Count whole seconds down to 0; `skip` ends it at once.
- * @param {EventTarget} skip whose click ends the wait
+ * skip: whose click ends the wait
  */
 export async function countDown(seconds, tick, signal, skip) {
   const end = performance.now() + seconds * 1000;

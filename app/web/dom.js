@@ -27,8 +27,7 @@ export async function copy(button, text) {
 
 /**
  * Cut a long text off after some lines, with a button that shows the rest.
- * @param {string} what it is, for those who hear the button only
- * @returns {() => void} to be called when the text has grown
+ * `what` it is tells those who hear the button only. Call what is returned when the text has grown.
  */
 export function clamp(text, what) {
   const button = make("button", { type: "button", className: "quiet more", hidden: true });

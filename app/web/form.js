@@ -35,7 +35,7 @@ let longest = Infinity;
 let filled = null;
 const input = (name) => find(`[name="${name}"]`, form);
 
-/** @returns {Asked | null} null, once it is said what is wrong */
+/** Null, once it is said what is wrong. */
 export function read() {
   clearErrors();
   const errors = NUMBERS.filter((name) => !input(name).validity.valid).map((field) => ({
@@ -80,7 +80,7 @@ export function fill(asked) {
 
 /**
  * Show each error at its field, and go to the first.
- * @returns {boolean} whether there were any that have a place
+ * Returns whether there were any that have a place
  */
 export function showErrors(errors) {
   const placed = errors.filter(({ field }) => form.querySelector(`#${CSS.escape(field)}-error`));

@@ -12,7 +12,7 @@ const section = find("#history");
 const discreet = find("#private");
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** @returns {Entry[]} newest first */
+/** Newest first. */
 function load() {
   try {
     const entries = JSON.parse(localStorage.getItem(STORED) ?? "[]");
@@ -22,7 +22,7 @@ function load() {
   }
 }
 
-/** @returns {boolean} whether it is one, and may be kept */
+/** Whether it is one, and may be kept. */
 const fit = (entry) => Boolean(entry?.question && entry.result && !isCrisis(entry.result.notices));
 
 function store(entries) {
@@ -63,8 +63,8 @@ function list() {
 
 /**
  * List what there is.
- * @param {(entry: Entry) => void} again shows an entry
- * @param {() => void} changed once it is to be private, or no more
+ * again: shows an entry
+ * changed: once it is to be private, or no more
  */
 export function install(again, changed) {
   show = again;

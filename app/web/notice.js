@@ -42,7 +42,7 @@ export function showState(state, text) {
   keyForm.hidden = state !== "key";
 }
 
-/** @param {number} seconds left until it is asked again */
+/** Say how long it is until it is asked again. */
 export function showWait(why, seconds) {
   const left = make("strong", {}, wait(seconds));
   find("p", notice).replaceChildren(`${why} Asking again in `, left, ".");

@@ -2,7 +2,7 @@
 
 import { clamp, find, make } from "./dom.js";
 
-const LICENCES = { "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/" };
+const CC_BY = "https://creativecommons.org/licenses/by/4.0/";
 
 /** MedQuAD's abbreviations of where it took an answer from. */
 const SOURCES = {
@@ -24,7 +24,7 @@ const section = find("#references");
 const about = find("#references-about");
 const list = find("ol", section);
 
-/** Say that they are looked for. @param {boolean} any whether there is an index to look in */
+/** Say that they are looked for, where there is an index to look in. */
 export function beginReferences(any) {
   section.hidden = !any;
   section.dataset.state = "looking";
@@ -57,9 +57,8 @@ function entry({ question, url, source, excerpt, licence }) {
     passage.className = "passage help";
     passage.textContent = "Its licence allows a link only.";
   }
-  const from = make("p", { className: "help source" }, "From ", make("b", {}, SOURCES[(source)] ?? source));
-  const deed = LICENCES[(licence)];
-  if (deed) from.append(", in MedQuAD, ", link(deed, (licence)));
+  const from = make("p", { className: "help source" }, "From ", make("b", {}, SOURCES[source] ?? source));
+  if (licence === "CC BY 4.0") from.append(", in MedQuAD, ", link(CC_BY, licence));
   return make("li", {}, title, passage, from);
 }
 

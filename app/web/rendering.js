@@ -27,7 +27,7 @@ export function render(place, text, doubtful) {
   }
 }
 
-/** @returns {[number, number, number][]} what repeats, and how often */
+/** What repeats, and how often. */
 function circles(text) {
   return [...text.matchAll(CIRCLE)].map(({ 0: whole, 1: once, index }) => {
     const from = Array.from(text.slice(0, index + once.length)).length;

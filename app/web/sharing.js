@@ -8,7 +8,7 @@ export function linkTo({ question, options }) {
   return `${location.href.split("#")[0]}#${new URLSearchParams(fields)}`;
 }
 
-/** @returns {Asked | null} what the page's own address asks */
+/** What the page's own address asks, or null. */
 export function fromLink() {
   const fields = new URLSearchParams(location.hash.slice(1));
   const question = fields.get("question")?.trim();
@@ -31,7 +31,6 @@ export function forgetLink() {
 
 /**
  * Save a comparison: what was asked with which settings, by what it was answered, and what came.
- * @param {any} info of the service
  */
 export function download({ question, options }, result, info) {
   const { version, models } = info ?? {};
@@ -49,7 +48,7 @@ export function seeded({ question, options }, result) {
   return { question, options: Number.isSafeInteger(seed) ? { ...options, seed } : options };
 }
 
-/** @param {boolean} keyed whether a key is needed; the key itself is never copied */
+/** With the key's name where one is needed: the key itself is never copied. */
 export function curl(baseUrl, { question, options }, keyed) {
   const body = JSON.stringify({ question, ...options });
   return [

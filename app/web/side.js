@@ -8,7 +8,7 @@ import { answered, counted, stats, wait } from "./words.js";
 const QUIET_SECONDS = 8;
 
 export class Side {
-  /** @param {() => void} again asks this model once more */
+  /** `again` asks this model once more. */
   constructor(column, again) {
     this.column = column;
     this.heading = find("header", column);
@@ -50,7 +50,7 @@ export class Side {
     this.lastHeard = performance.now();
   }
 
-  /** Say so when nothing has come for long. @returns {boolean} whether it is said */
+  /** Say so when nothing has come for long. Returns whether it is said */
   watch() {
     const seconds = Math.floor((performance.now() - (this.lastHeard ?? 0)) / 1000);
     if (this.finished || seconds < QUIET_SECONDS) return false;

@@ -16,7 +16,7 @@ export const isCrisis = (told = []) => told.some(({ kind }) => CRISIS.includes(k
 
 /**
  * Each is shown, and said, once.
- * @param {string} [region] that the numbers are of
+ * The numbers are of the region.
  */
 export function showNotices(told = [], region) {
   for (const notice of told) {
@@ -42,7 +42,7 @@ export function clearNotices() {
   delete document.body.dataset.crisis;
 }
 
-/** @returns {(Node | string)[]} its numbers as links that call */
+/** Its numbers as links that call. */
 function callable(contact) {
   let end = 0;
   const parts = [];

@@ -5,7 +5,7 @@ export function enter() {
   if (history.state?.question) history.pushState(null, "");
 }
 
-/** Keep what there is so far. @param {Shown | null} shown null: nothing */
+/** Keep what there is so far; null: nothing. */
 export function keep(shown) {
   try {
     history.replaceState(shown, "");
@@ -14,5 +14,5 @@ export function keep(shown) {
   }
 }
 
-/** @returns {Shown | null} what this place showed */
+/** What this place showed, or null. */
 export const kept = () => (history.state?.question && history.state.result ? history.state : null);

@@ -23,7 +23,7 @@ export function wait(seconds) {
 
 export const size = (parameters) => `${compact.format(parameters)} parameters`;
 
-/** @returns {[string, string][]} what it took, by name */
+/** What it took, by name. */
 export function stats({ finish_reason, usage, timing, support }) {
   const { completion_tokens } = usage;
   const writing = (timing.total_ms - timing.first_token_ms) / 1000;
@@ -41,7 +41,7 @@ export function stats({ finish_reason, usage, timing, support }) {
   return all;
 }
 
-/** @returns {string} how the two differ */
+/** How the two differ. */
 export function difference(tuned, base) {
   if (tuned.finish_reason === "notice") return "Neither gave an answer: the notice comes first.";
   if (tuned.answer === base.answer) return "Both models gave the same answer.";

@@ -83,9 +83,7 @@ def test_one_question_is_forgotten_and_private_ones_are_not_kept(opened: Open, f
     assert "stroke" not in page.evaluate("JSON.stringify([history.state, {...localStorage}])")
 
 
-def test_a_comparison_is_saved_with_its_settings(
-    opened: Open, fake: Fake, tmp_path: Path
-) -> None:
+def test_a_comparison_is_saved_with_its_settings(opened: Open, fake: Fake, tmp_path: Path) -> None:
     page = opened(fake.url)
     ask(page, max_new_tokens="3")
     expect_finished(page)
