@@ -30,6 +30,7 @@
  * @property {string | null} excerpt how its answer begins; null: only a link is allowed
  * @property {string} source
  * @property {string} url not to be trusted
+ * @property {string} licence of the excerpt
  */
 
 /** @typedef {{notices?: Notice[], references?: Reference[]}} Around What came with the answers. */
@@ -107,7 +108,7 @@ export class Client {
   /**
    * Ask both models. Without an `on…` the answers come in one piece.
    * @param {string} question
-   * @param {Decoding & Watching & {reference?: string}} options `reference`: a known good answer
+   * @param {Decoding & Watching & {reference?: string, grounded?: boolean}} options `reference`: a known good answer
    * @returns {Promise<Comparison>}
    * @throws {ServiceError | ConnectionLost | DOMException} the last is an AbortError
    */

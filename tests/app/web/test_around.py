@@ -32,16 +32,17 @@ from tests.training.conftest import document, write_archive
 from training.index import index
 
 ASTHMA = "What is asthma?"
+CRISIS = "I want to die, I took 40 pills"
 NOTICE = {"kind": "emergency", "text": "This may be an emergency.", "contact": "Call 1234."}
 FOUND = {
     "1_CancerGov_QA/1.xml": document(
-        "Asthma", {"What is (are) Asthma ?": "Asthma is a disease of the airways."}
+        "Asthma", {"What is (are) Asthma ?": "Asthma is a disease of the airways. " * 40}
     ).replace("<Document", '<Document url="https://published.example/asthma?a=1"'),
     "11_MPlusDrugs_QA/3.xml": document(
         "Albuterol", {"Why is this prescribed, asthma or albuterol ?": ""}
     ).replace("<Document", '<Document url="http://published.example/albuterol"'),
 }
-WHY = "not found in the published answers listed below"
+WHY = "not found in the published answers above"
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,8 @@ def test_a_notice_stands_above_everything(
     expect(alert).to_have_count(1)
     expect(alert).to_be_in_viewport(ratio=1)
     assert page.evaluate("window.alerts.length") == 1, "said once, though `done` holds it too"
+    expect(alert.get_by_role("link", name="911")).to_have_attribute("href", "tel:911")
+    expect(page.locator("#rest")).to_be_hidden()
     first = page.locator("main *:visible").first
     assert first.evaluate("e => e.closest('#notices') !== null")
     assert_accessible(page)
@@ -100,7 +103,7 @@ def test_a_notice_stands_above_everything(
     expect(page.locator("#asked")).to_have_text(ASKED)
     expect(alert).to_have_count(0)
     expect_finished(page)
-    page.locator("#history button", has_text="drooping").click()
+    page.locator("#history li", has_text="drooping").locator("time").click()
     expect(alert).to_have_count(1)
     expect(alert).to_be_in_viewport(ratio=1)
 
@@ -108,12 +111,42 @@ def test_a_notice_stands_above_everything(
 def test_each_need_has_its_notice(opened: Open, fake: Fake) -> None:
     page = opened(fake.url)
     _watch_alerts(page)
-    ask(page, "I want to die, I took 40 pills")
-    expect_finished(page)
+    ask(page, CRISIS)
+    expect(page.locator(".side").first).to_be_hidden()
     alerts = page.get_by_role("alert")
     expect(alerts).to_have_count(2)
     expect(alerts.first).to_contain_text("988")
     assert page.evaluate("window.alerts.length") == 2
+    assert alerts.locator("a").evaluate_all("all => all.map(a => a.href)") == [
+        "tel:988",
+        "tel:988",
+        "tel:911",
+        "tel:18002221222",
+        "tel:911",
+    ]
+    expect(alerts.first).to_contain_text("emergency number")
+
+
+def test_a_crisis_is_alone_and_leaves_no_trace(opened: Open, fake: Fake) -> None:
+    page = opened(fake.url)
+    page.route("https://www.wikipedia.org/", lambda route: route.fulfill(body="Elsewhere"))
+    ask(page, ASKED)
+    expect_finished(page)
+    ask(page, CRISIS)
+    expect(page.get_by_role("alert")).to_have_count(2)
+    for hidden in ("#form", "#result", "#history", ".disclaimer p"):
+        expect(page.locator(hidden)).to_be_hidden()
+    assert_accessible(page)
+    page.get_by_role("button", name="Show what else there is").click()
+    expect_finished(page)
+    expect(page.locator("#result")).to_be_visible()
+    kept = page.evaluate("JSON.stringify([history.state, {...localStorage}, {...sessionStorage}])")
+    assert "pills" not in kept
+    assert "hemophilia" in kept
+    page.get_by_role("button", name="Leave this page").click()
+    expect(page.locator("body")).to_have_text("Elsewhere")
+    page.go_back()
+    expect(page.locator("#asked")).to_have_text(ASKED)
 
 
 @pytest.mark.parametrize("error", [QueueFull("Full.", 900), GenerationFailed("Failed.")])
@@ -176,7 +209,7 @@ def test_the_notice_alone_where_the_service_answers_nothing_else(opened: Open, f
 
 @pytest.mark.long
 @LOOKS
-def test_published_answers_are_listed_below(
+def test_published_answers_stand_above_the_models(
     opened: Open, fake: Fake, made: Path, phone: bool, dark: bool
 ) -> None:
     said = "😀 Asthma is a disease of the airways. Zebras cure 💊 it."
@@ -193,12 +226,11 @@ def test_published_answers_are_listed_below(
             link = item.get_by_role("link", name=reference["question"])
             expect(link).to_have_attribute("href", reference["url"])
             expect(link).to_have_attribute("rel", "noreferrer noopener")
-            expect(item).to_contain_text(reference["source"])
+            expect(item.locator(".source b")).to_be_visible()
             if reference["excerpt"] is None:
                 expect(item).to_contain_text("a link only")
                 continue
-            expect(item.get_by_text(reference["excerpt"])).to_be_hidden()
-            item.get_by_text("How it answers").click()
+            expect(item.get_by_role("link", name="CC BY 4.0")).to_be_visible()
             expect(item.get_by_text(reference["excerpt"])).to_be_visible()
 
         column = side(page, "fine-tuned")
@@ -207,7 +239,14 @@ def test_published_answers_are_listed_below(
         doubtful = column.locator("mark")
         expect(doubtful).to_have_text(said[start:end])
         expect(doubtful).to_have_text("Zebras cure 💊 it.")
-        expect(doubtful).to_have_attribute("title", WHY)
+        expect(doubtful).to_have_accessible_description(WHY)
+        doubtful.press("Enter")
+        expect(column.locator(".beside")).to_contain_text("Zebras cure 💊 it.")
+        published = page.locator("#references").bounding_box()
+        models = page.locator("#models").bounding_box()
+        assert published
+        assert models
+        assert published["y"] + published["height"] <= models["y"]
         assert doubtful.evaluate("e => getComputedStyle(e).textDecorationStyle") == "dotted"
         expect(column).to_contain_text(f"Dotted: {WHY}.")
         expect(column.locator(".stats")).to_contain_text(
@@ -221,7 +260,7 @@ def test_published_answers_are_listed_below(
 
         ask(page, "zzz qqq")
         expect_finished(page)
-        expect(page.locator("#references")).to_contain_text("None was found")
+        expect(page.locator("#references")).to_contain_text("Nothing published was found")
 
 
 @pytest.mark.long
@@ -230,10 +269,10 @@ def test_what_a_reader_opened_stays_open(opened: Open, fake: Fake, made: Path) -
     with _served(fake, references=str(made)) as url:
         page = opened(url)
         ask(page, ASTHMA)
-        page.locator("#references summary").first.click()
+        page.get_by_role("button", name="Show all of the passage").first.click()
         expect(side(page, "fine-tuned")).to_have_attribute("data-state", "writing")
         expect_finished(page)
-        expect(page.locator("#references details p").first).to_be_visible()
+        expect(page.get_by_role("button", name="Show less of the passage")).to_be_visible()
 
 
 def test_without_an_index_nothing_is_listed(opened: Open, fake: Fake) -> None:
@@ -265,11 +304,8 @@ def test_html_and_code_in_references_and_notices_are_text(
     ask(page)
     expect_finished(page)
     item = page.locator("#references li")
-    assert item.evaluate("e => e.firstChild.data") == EVERYTHING
-    assert item.evaluate("e => Array.from(e.querySelectorAll('p'), p => p.textContent)") == [
-        EVERYTHING,
-        EVERYTHING,
-    ]
+    shown = item.evaluate("e => [...e.querySelectorAll('h4, p, b')].map(each => each.textContent)")
+    assert shown == [EVERYTHING, EVERYTHING, f"From {EVERYTHING}", EVERYTHING]
     assert page.get_by_role("alert").locator("p").first.evaluate("e => e.textContent") == EVERYTHING
     assert page.locator("mark").evaluate("e => e.textContent") == EVERYTHING
     assert page.evaluate("window.ran") is None
