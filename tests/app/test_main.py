@@ -68,6 +68,8 @@ async def test_health_turns_red_when_an_inference_thread_dies(
         engines["base"].alive = False
         assert (await client.get("/healthz")).status_code == 503
         assert (await client.get("/readyz")).json() == {"status": "failed"}
+        assert (await client.post("/answer", json={"question": "?"})).status_code == 200
+        engines["fine-tuned"].alive = False
         refused = await client.post("/answer", json={"question": "?"})
         assert refused.status_code == 503
         assert refused.headers["content-type"] == "application/problem+json"
