@@ -1,6 +1,7 @@
 # Each target makes its own environment in .venv when there is none, and says so.
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 2
 LOCK := docker/requirements.lock
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --constraint $(LOCK)
 export PYTHONUNBUFFERED = 1
@@ -14,8 +15,9 @@ help: ## Show what there is to make
 serve: $(VENV)/.serve ## Serve the models on http://127.0.0.1:8000
 	$(VENV)/bin/python -m app
 
-test: $(VENV)/.dev ## Run every test
-	$(VENV)/bin/python -m pytest --cov --cov-report=term
+test: $(VENV)/.dev ## Run every test, in WORKERS processes
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  --cov --cov-report=term
 
 lint: $(VENV)/.dev ## Check style, types and walls
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m app`: serve the pair of models."""
+"""`python -m app`: serve the pair of models; `python -m app check`: see that they compute right."""
 
 import sys
 from contextlib import closing
@@ -6,8 +6,15 @@ from contextlib import closing
 from app.engine.processes import Workers
 
 
-def main() -> int:
-    """Serve until told to stop; see `server.serve` for what it returns."""
+def main(arguments: list[str]) -> int:
+    """Serve until told to stop, or do what the first argument names; return the exit status."""
+    if arguments[:1] == ["check"]:
+        from app import check
+
+        return check.main(arguments[1:])
+    if arguments:
+        print(f"error: {arguments[0]!r} is no command: `check`, or none to serve", file=sys.stderr)
+        return 2
     with closing(Workers(2)) as workers:
         from app.server import serve
 
@@ -15,4 +22,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -17,6 +17,7 @@ application/problem+json (RFC 9457) in one place, or under /v1 into the errors o
     └── GenerationFailed    503  the model could not finish this answer
     ClientGone                   nobody is there to answer
     CheckpointError              a model directory that must not be served (stops the start)
+    └── DeviceError              the device or number format for it cannot be had
     IndexFailure                 an index of references that cannot be read (stops the start)
 """
 
@@ -101,6 +102,10 @@ class ClientGone(Exception):
 
 class CheckpointError(Exception):
     """A model directory or hub id that cannot be served; the message names what is wrong."""
+
+
+class DeviceError(CheckpointError):
+    """A device or number format that was asked for and cannot be had; the message says why."""
 
 
 class IndexFailure(Exception):

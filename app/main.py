@@ -15,15 +15,16 @@ from app import __version__
 from app.answering.answerer import Answerer, Deadlines, ModelName
 from app.answering.prompt_format import PromptFormat
 from app.answering.service import RedFlags, RequestLimits, Service
-from app.api import answers, openai, page, references, system
+from app.api import answers, document, openai, page, references, system
 from app.engine.interface import Engine, Source
 from app.engine.processes import Workers
 from app.errors import CheckpointError, IndexFailure
 from app.loading import load_engines
 from app.middleware import error_responses
-from app.middleware.api_keys import read_keys
-from app.middleware.authentication import RequireKey, declare_keys
+from app.middleware.api_keys import ApiKey, read_keys
+from app.middleware.authentication import RequireKey
 from app.middleware.body_limit import BodyLimit
+from app.middleware.forwarded import LastForwarded
 from app.middleware.framing import OneFraming
 from app.middleware.header_limit import HeaderLimit
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
@@ -109,11 +110,15 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         telemetry=tracing.config if tracing else OFF,
+        generate_unique_id_function=document.operation_id,
     )
     app.state.service = service
     app.state.registry = telemetry.registry
     error_responses.install(app)
-    _guard(app, settings, counted_in, observers)
+    from_file = read_keys(settings.api_keys_file) if settings.api_keys_file else []
+    keys = [*settings.api_keys, *from_file]
+    _guard(app, settings, keys, counted_in, observers)
+    document.complete(app, keys=bool(keys))
     app.include_router(answers.router)
     app.include_router(references.router)
     app.include_router(openai.router)
@@ -125,6 +130,7 @@ def create_app(
 def _guard(
     app: FastAPI,
     settings: Settings,
+    keys: Sequence[ApiKey],
     counted_in: Storage,
     observers: Sequence[Observer],
 ) -> None:
@@ -136,10 +142,8 @@ def _guard(
     )
     if settings.rate_limit:
         app.add_middleware(RateLimit, limit=parse_limit(settings.rate_limit), storage=counted_in)
-    from_file = read_keys(settings.api_keys_file) if settings.api_keys_file else []
-    if keys := [*settings.api_keys, *from_file]:
+    if keys:
         app.add_middleware(RequireKey, keys=keys)
-        declare_keys(app)
     if settings.cors_origins:
         # Outside the two above: a browser's preflight carries no key, and a refusal that it may
         # not read looks like a broken network. Any header may come, as OpenAI's clients add theirs.
@@ -153,6 +157,8 @@ def _guard(
     app.add_middleware(OneFraming)
     app.add_middleware(HeaderLimit, max_header_bytes=settings.max_header_bytes)
     app.add_middleware(SecurityHeaders)
+    if settings.trusts_every_proxy:
+        app.add_middleware(LastForwarded)
     # Outermost: what the others refuse has an id and is counted too.
     app.add_middleware(Observing, observers=observers)
     app.add_middleware(RequestIds)

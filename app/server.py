@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
                 h11_max_incomplete_event_size=settings.max_header_bytes,
                 loop="asyncio",
                 ws="none",
-                proxy_headers=bool(settings.trusted_proxies),
+                proxy_headers=bool(settings.trusted_proxies) and not settings.trusts_every_proxy,
                 forwarded_allow_ips=settings.trusted_proxies,
                 root_path=settings.root_path,
             )

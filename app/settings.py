@@ -118,7 +118,8 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_proxy)]], *Listed] = Field(
         ["127.0.0.1"],
         description="Addresses and networks, comma separated, whose X-Forwarded-For and "
-        "X-Forwarded-Proto are believed. `*`: everyone's, for where only a proxy gets through.",
+        "X-Forwarded-Proto are believed. `*`: whoever connects, for where only a proxy gets "
+        "through; it is believed about the address that it added itself, the last one.",
     )
     api_keys: Annotated[list[Annotated[ApiKey, BeforeValidator(_key)]], *Listed] = Field(
         [],
@@ -167,14 +168,12 @@ class Settings(BaseSettings):
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="Number format of the weights. `auto`: bfloat16 on CUDA; on a CPU the faster "
-        "of float32 and bfloat16, tried at the start; else float32. `int8`, for CPUs with 8-bit "
-        "dot products, changes answers, and each says so: faster for few questions at a time.",
+        description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which is "
+        "exact. `bfloat16` and `int8` are faster, change answers now and then, and each says so.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
-        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota; "
-        "one where both models are small, such as the demo pair.",
+        description="Threads for CPU arithmetic. 0: the cores allowed, within the cgroup's quota.",
     )
 
     max_question_characters: Positive = Field(
@@ -276,6 +275,11 @@ class Settings(BaseSettings):
         description="After so long with a model that is stuck, or has ended once too often, the "
         "process exits with 1.",
     )
+
+    @property
+    def trusts_every_proxy(self) -> bool:
+        """Whether whoever connects is believed to be a proxy."""
+        return "*" in self.trusted_proxies
 
     @field_validator("otel_endpoint")
     @classmethod

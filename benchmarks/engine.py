@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig
 
-from app.engine.backends.device import best_device
 from benchmarks.harness.bandwidth import Reader
 from benchmarks.harness.interleaving import interleaved, timed
 from benchmarks.harness.results import Row, record, report
@@ -40,7 +39,7 @@ PEERS: dict[str, Peer] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's options."""
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--concurrent", type=int, nargs="+", default=[1, 4, 8, 16, 32])
     parser.add_argument("--peers", nargs="+", choices=[*PEERS], default=[*PEERS])
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print tokens per second of each, and the ratio to `generate()`."""
-    device = best_device(arguments.device)
+    device = torch.device(arguments.device)
     torch.manual_seed(17)
     with random_gpt2() as directory, ExitStack() as closing:
         peers = ["generate", *(name for name in arguments.peers if name != "generate")]

@@ -1,15 +1,13 @@
 """How the engine's cost grows with question, answer, concurrency and waiting.
 
-In this process, without HTTP, on a random GPT-2 of 124M parameters. Long questions are measured
-twice: with our attention, in which each request meets its own keys, and with upstream's, in which
-it meets those of all that run.
+Without HTTP, in a process of its own, on a random GPT-2 of 124M parameters; without guesses, which
+random weights would make too easy.
 """
 
 import argparse
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,13 +17,11 @@ import torch
 from matplotlib.figure import Figure
 
 from app.engine.admission import Limits
-from app.engine.backends.attention import BY_REQUEST
-from app.engine.backends.device import best_device, best_dtype
-from app.engine.checkpoint import load
-from app.engine.generation import BatchingEngine
-from app.engine.interface import Decoding, Source
+from app.engine.client import WorkerEngine
+from app.engine.interface import Decoding
 from app.settings import Settings
 from benchmarks.harness import results
+from benchmarks.harness.engines import running
 from benchmarks.harness.servers import random_gpt2
 
 FIGURE = Path(__file__).parent / "figures" / "growth.png"
@@ -59,29 +55,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the cost of each amount, and the power that it grows with."""
-    torch.set_num_threads(arguments.threads)
-    device = best_device(arguments.device)
-    dtype = best_dtype(arguments.dtype, device)
     with random_gpt2() as model:
-        checkpoint = load(Source(str(model), None), device, dtype)
-        points = asyncio.run(_measured(checkpoint, arguments.repeats))
+        dtype, points = asyncio.run(_measured(model, arguments))
     columns = {
         "first token, s": "{first:.3f}",
         "a further step, ms": "{step:.1f}",
         "tokens/s": "{speed:.1f}",
         "grows with the power": "{power:.2f}",
     }
-    title = f"The engine's cost as what it is given grows; GPT-2 124M, {checkpoint.model.dtype}"
+    title = f"The engine's cost as what it is given grows; GPT-2 124M, {dtype}"
     results.report(
-        results.record("growth", title, columns, _rows(points), device=device), arguments.keep
+        results.record(
+            "growth",
+            title,
+            columns,
+            _rows(points),
+            device=torch.device(arguments.device),
+        ),
+        arguments.keep,
     )
     _figure(points, arguments.figure)
     return 0
 
 
-async def _measured(checkpoint: Any, repeats: int) -> list[Point]:
+async def _measured(model: Path, arguments: argparse.Namespace) -> tuple[str, list[Point]]:
+    limits = Limits(
+        max_running=max(_RUNNING),
+        max_waiting=max(_WAITING),
+        max_batch_tokens=Settings().max_batch_tokens,
+        drafts=False,
+    )
+    repeats = arguments.repeats
     points: list[Point] = []
-    async with _engine(checkpoint) as engine:
+    async with running(
+        model,
+        limits,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        threads=arguments.threads,
+    ) as engine:
         await _together(engine, 1, _SHORT)
         for tokens in _PROMPTS:
             firsts = [(await _stream(engine, tokens, 1))[0] for _ in range(repeats)]
@@ -93,32 +105,14 @@ async def _measured(checkpoint: Any, repeats: int) -> list[Point]:
         points += [await _running(engine, "running, short", many, _SHORT) for many in _RUNNING]
         points += [await _running(engine, "running, long", many, _LONG) for many in _RUNNING]
         for waiting in _WAITING:
-            places = engine.limits.max_running + waiting
+            places = limits.max_running + waiting
             answers = (_stream(engine, _SHORT, _WAITED_ANSWER) for _ in range(places))
             begun = [times[0] for times in await asyncio.gather(*answers)]
             points.append(Point("waiting", waiting, max(begun), None, None))
-    if checkpoint.model.config._attn_implementation == BY_REQUEST:
-        checkpoint.model.set_attn_implementation("sdpa")
-        async with _engine(checkpoint) as engine:
-            await _together(engine, 1, _SHORT)
-            name = "running, long, upstream's attention"
-            points += [await _running(engine, name, many, _LONG) for many in _RUNNING]
-    return points
+    return engine.checkpoint.dtype, points
 
 
-@asynccontextmanager
-async def _engine(checkpoint: Any) -> AsyncIterator[BatchingEngine]:
-    settings = Settings()
-    limits = Limits(max(_RUNNING), max(_WAITING), settings.max_batch_tokens)
-    engine = BatchingEngine(checkpoint, limits)
-    engine.start()
-    try:
-        yield engine
-    finally:
-        await asyncio.to_thread(engine.stop)
-
-
-async def _running(engine: BatchingEngine, series: str, many: int, prompt_tokens: int) -> Point:
+async def _running(engine: WorkerEngine, series: str, many: int, prompt_tokens: int) -> Point:
     """Measure so many at once: until all have begun, and the steps after that."""
     times = await _together(engine, many, prompt_tokens)
     begun = max(each[0] for each in times)
@@ -127,7 +121,7 @@ async def _running(engine: BatchingEngine, series: str, many: int, prompt_tokens
     return Point(series, many, begun, step, many / step)
 
 
-async def _together(engine: BatchingEngine, many: int, prompt_tokens: int) -> list[list[float]]:
+async def _together(engine: WorkerEngine, many: int, prompt_tokens: int) -> list[list[float]]:
     """Return when each token of so many answers came; all go on until the last has begun."""
     begun = 0
     times: list[list[float]] = [[] for _ in range(many)]
@@ -149,7 +143,7 @@ async def _together(engine: BatchingEngine, many: int, prompt_tokens: int) -> li
     return times
 
 
-async def _stream(engine: BatchingEngine, prompt_tokens: int, new_tokens: int) -> list[float]:
+async def _stream(engine: WorkerEngine, prompt_tokens: int, new_tokens: int) -> list[float]:
     """Return when each token of one answer came, in seconds from asking."""
     started = time.perf_counter()
     tokens = engine.generate(_prompt(prompt_tokens, 0), Decoding(new_tokens))

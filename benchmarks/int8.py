@@ -8,25 +8,20 @@ so its speed says little; `python -m benchmarks engine` measures that on GPT-2's
 import argparse
 import asyncio
 import random
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from app.answering.answerer import Answerer, Deadlines, ModelName, finished
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
-from app.engine.backends.device import best_dtype
-from app.engine.checkpoint import Checkpoint, load
-from app.engine.generation import BatchingEngine
-from app.engine.interface import Decoding, Source
+from app.engine.interface import Decoding
+from app.engine.tokenizer_files import read_tokenizer
 from app.errors import PromptTooLong
 from app.settings import DEMO, Settings
+from benchmarks.harness.engines import running
 from benchmarks.harness.results import Row, record, report
 from training.data.examples import Pair, read_pairs
 
-_CPU = torch.device("cpu")
 _FORMATS = ("float32", "bfloat16", "int8")
 _MODELS: tuple[ModelName, ...] = ("fine-tuned", "base")
 _RUNNING = 16
@@ -48,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print each format's bits per byte and the share of answers that it changes."""
     pairs = read_pairs(arguments.data, "Split", arguments.split)
     pairs = random.Random(arguments.seed).sample(pairs, min(arguments.samples, len(pairs)))
-    pair_format = PromptFormat.of_model(_checkpoint(arguments.models, "fine-tuned", "float32"))
+    pair_format = PromptFormat.of(read_tokenizer(arguments.models / "fine-tuned"))
     rows = [row for model in _MODELS for row in _compared(model, arguments, pairs, pair_format)]
     made = record(
         "int8",
@@ -80,15 +75,7 @@ def _compared(
     rows: list[Row] = []
     exact: _Measured | None = None
     for name in _FORMATS:
-        with ExitStack() as closing:
-            engine = BatchingEngine(
-                _checkpoint(arguments.models, model, name),
-                Limits(_RUNNING, len(pairs), Settings().max_batch_tokens),
-            )
-            engine.start()
-            closing.callback(engine.stop)
-            answerer = Answerer(model, engine, pair_format, _PATIENCE)
-            measured = asyncio.run(_measure(answerer, pairs, arguments))
+        measured = asyncio.run(_measure(model, name, pairs, pair_format, arguments))
         exact = exact or measured
         both = list(zip(exact.answers, measured.answers, strict=True))
         rows.append(
@@ -103,8 +90,19 @@ def _compared(
 
 
 async def _measure(
-    answerer: Answerer, pairs: list[Pair], arguments: argparse.Namespace
+    model: ModelName,
+    dtype: str,
+    pairs: list[Pair],
+    pair_format: PromptFormat,
+    arguments: argparse.Namespace,
 ) -> _Measured:
+    limits = Limits(_RUNNING, len(pairs), Settings().max_batch_tokens)
+    async with running(arguments.models / model, limits, dtype=dtype) as engine:
+        answerer = Answerer(model, engine, pair_format, _PATIENCE)
+        return await _of(answerer, pairs, arguments)
+
+
+async def _of(answerer: Answerer, pairs: list[Pair], arguments: argparse.Namespace) -> _Measured:
     bits = size = 0.0
     for question, answer in pairs:
         try:
@@ -118,7 +116,3 @@ async def _measure(
         *(finished(answerer.stream(pair.question, decoding)) for pair in pairs[: arguments.answers])
     )
     return _Measured(bits / size, [answer.text for answer in answers])
-
-
-def _checkpoint(models: Path, model: ModelName, dtype: str) -> Checkpoint:
-    return load(Source(str(models / model)), _CPU, best_dtype(dtype, _CPU))

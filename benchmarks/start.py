@@ -18,7 +18,6 @@ from pathlib import Path
 import httpx
 import torch
 
-from app.engine.backends.device import best_device
 from app.settings import DEMO, Settings
 from benchmarks.harness.interleaving import interleaved
 from benchmarks.harness.results import Row, record, report, with_ratios
@@ -53,7 +52,7 @@ Start = Callable[[], AbstractContextManager[Served]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's options."""
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--models", nargs="+", choices=["demo", "gpt2"], default=["demo", "gpt2"])
     parser.add_argument("--new-tokens", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
@@ -61,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print seconds and megabytes of both, and the ratios."""
-    device = best_device(arguments.device)
+    device = torch.device(arguments.device)
     rows: list[Row] = []
     for name in arguments.models:
         with _models(name) as models:

@@ -1,7 +1,9 @@
 """A tiny pair of models, made in seconds by the project's own training code."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -11,6 +13,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 from training.trainer.base_model import load_base
 from training.trainer.corpus import train_tokenizer
 from training.trainer.saving import save_model
+
+if TYPE_CHECKING:
+    from tests.app.conftest import Server
 
 CONTEXT_TOKENS = 128
 
@@ -53,6 +58,19 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model, extended = load_base(str(directory / "base"), None, dropout=0.0)
     save_model(model, extended, directory / "fine-tuned", torch.float32)
     return directory
+
+
+@pytest.fixture(scope="session")
+def demo() -> "Iterator[Server]":
+    """The service as `make serve` starts it, with the embedded pair."""
+    from tests.app.conftest import Server  # here: most tests need nothing of the service
+
+    running = Server()
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.stop()
 
 
 @pytest.fixture

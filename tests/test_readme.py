@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -26,17 +25,6 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 SHELL = "\n".join(text.replace("\\\n", " ") for kind, text in BLOCKS if kind == "sh")
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Server]:
-    """The service as `make serve` starts it, with the embedded pair."""
-    running = Server()
-    try:
-        running.wait_until_ready()
-        yield running
-    finally:
-        running.stop()
 
 
 def test_the_curl_command_gives_the_answer_shown(demo: Server) -> None:

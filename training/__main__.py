@@ -14,6 +14,7 @@ COMMANDS = {
     "finetune": "teach a base GPT-2 to answer",
     "evaluate": "base against fine-tuned on held-out questions",
     "demo": "make the embedded pair from nothing",
+    "training-text": "index a model's training answers, for a service to guess from",
     "index": "MedQuAD in, an index of its published answers out",
     "evaluate-references": "ask a service for references and judge what it finds",
 }
@@ -36,8 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         status: int = _module(arguments.command).run(arguments)
-    except TrainingError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (TrainingError, OSError) as error:  # of the latter, what no command expects
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interruption:
         print(str(interruption) or "stopped", file=sys.stderr)

@@ -44,6 +44,8 @@ from training.trainer.saving import check_replaceable, save_model
 from training.trainer.sharding import check_shardable, whole_model
 from training.trainer.trainer_arguments import training_arguments
 from training.trainer.trainers import FiniteTrainer
+from training.trainer.training_text import FILE as TRAINING_TEXT
+from training.trainer.training_text import training_text
 
 _FLAGS = {
     "epochs": float,
@@ -152,7 +154,8 @@ def finetune(
             **origin,
             "log": trainer.state.log_history,
         }
-        _save(recipe, merged(model) if plan.lora else model, tokenizer, out, record)
+        index = training_text(data, plan.rows, tokenizer)
+        _save(recipe, merged(model) if plan.lora else model, tokenizer, out, record, index)
         shutil.rmtree(work, ignore_errors=True)
     place.wait_for_everyone()
 
@@ -229,6 +232,7 @@ def _save(
     tokenizer: PreTrainedTokenizerBase,
     out: Path,
     record: dict[str, Any],
+    index: bytes,
 ) -> None:
     model.config.bos_token_id = tokenizer.bos_token_id
     model.generation_config.no_repeat_ngram_size = recipe.finetuning.no_repeat_ngram_size or None
@@ -239,6 +243,7 @@ def _save(
         getattr(torch, recipe.saved_dtype),
         {
             "training.json": json.dumps(record, indent=1) + "\n",
+            TRAINING_TEXT: index,
             CURVES: curves_png(f"{out.name}, recipe {recipe.name}", record["log"]),
             "README.md": fine_tuned_card(out.resolve().name, record),
         },

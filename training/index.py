@@ -30,6 +30,7 @@ import Stemmer
 from bm25s.utils.corpus import JsonlCorpus
 
 from training.data.download import COMMIT, URL, download
+from training.data.examples import read_rows
 from training.data.medquad import ALL_COLLECTIONS, ANSWERED_COLLECTIONS, read_table
 from training.errors import DataError
 from training.prepare import DIGEST
@@ -135,12 +136,9 @@ def _keys(table: pd.DataFrame) -> list[tuple[str, ...]]:
 def _keys_of_splits(data: Path, splits: Sequence[str]) -> frozenset[tuple[str, ...]]:
     if not splits:
         return frozenset()
-    path = data / "medquad.csv"
-    if not path.is_file():
-        raise DataError(f"{path} is missing; `python -m training prepare --out {data}` writes it")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=[*KEY, "Split"])
+    table = read_rows(data, [*KEY, "Split"])
     if missing := set(splits) - set(table["Split"]):
-        raise DataError(f"{path} has no split {', '.join(sorted(missing))}")
+        raise DataError(f"{data / 'medquad.csv'} has no split {', '.join(sorted(missing))}")
     return frozenset(_keys(table[table["Split"].isin(splits)]))
 
 

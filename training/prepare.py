@@ -1,40 +1,41 @@
 """`python -m training prepare`: MedQuAD in, the tables and texts that training reads out.
 
 Written to --out:
-    seed.csv         the seed's six columns: 16,412 rows, nothing cleaned
+    seed.csv         the original notebook's six columns: 16,412 rows, nothing cleaned
     medquad.csv      every row with provenance, cleaned question and answer, flags and split
-    train_data.txt   the seed's 400 training pairs, `<question>…<answer>…<end>`, one a line
+    train_data.txt   the notebook's 400 training pairs, `<question>…<answer>…<end>`, one a line
     val_data.txt     its 100 validation pairs
     stats.json       counts, digest and versions, to compare with a later run
 
-The columns of medquad.csv, all text, "" for what is missing; rows in the seed's order:
+The columns of medquad.csv, all text, "" for what is missing; rows in the notebook's order:
     Focus, CUI, SemanticType, SemanticGroup, Question, Answer   as in seed.csv
     Source, Collection, File, URL         the document: GARD, 2_GARD_QA, 0000009.xml, its page
     QuestionId, QuestionType              the question's `qid` (from a CSV, row-0 on) and `qtype`
     Synonyms, AllCUIs                     of the document's focus, joined by "|"
-    LowerCaseSchema                       "1" in the four documents that the seed missed
+    LowerCaseSchema                       "1" in the four documents that the notebook missed
     FocusFixed                            Focus, three CDC documents' blank one filled in
     QuestionClean, AnswerClean            what to learn from
     Flags, Keep                           why not to, or `hpo`; "1" to keep, "0" to drop
     Generic                               "1" for an answer that stands under many foci
     GroupId, Split                        the topic group; where the row goes (`data.splits`)
-    SeedRow                               "train" or "valid" for the 400 and 100 of the seed's
+    SeedRow                               "train" or "valid" for the notebook's 400 and 100
 """
 
 import argparse
 import json
 import logging
 import platform
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from training.data import cleaning, splits
+from training.data.cleaning import WHY
 from training.data.download import COMMIT, URL, download
 from training.data.medquad import SEED_COLUMNS, read_table
 from training.errors import DataError
+from training.files import make_directory, write_whole
 from training.prompt import render
 
 DIGEST = "c55c01f913a3120a7b1f3d3c1ab91cd1b690a0b560ed6fabc9fe81c0e3558bed"
@@ -48,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         type=Path,
-        help="MedQuAD as a zip, an unpacked directory, or a CSV in the seed's format "
+        help="MedQuAD as a zip or an unpacked directory, or a table with the columns Question and "
+        "Answer, better also Focus: .csv, .tsv, .json, .jsonl, gzipped or zipped "
         "(default: download it)",
     )
     parser.add_argument("--out", type=Path, default=Path("data"), help="directory to write to")
@@ -65,7 +67,8 @@ def prepare(source: Path | None, out: Path, url: str = URL) -> dict[str, Any]:
     """Write everything to `out`; return the statistics.
 
     Raises:
-        DataError: the source is missing, damaged, or a download that is not MedQuAD.
+        DataError: the source is missing, damaged, a download that is not MedQuAD, or holds
+            nothing to learn from; or `out` cannot be written.
     """
     fetched = source is None
     source = source or download(url, out / f"MedQuAD-{COMMIT[:7]}.zip", _check)
@@ -76,15 +79,48 @@ def prepare(source: Path | None, out: Path, url: str = URL) -> dict[str, Any]:
         logger.warning("%s differs from the pinned MedQuAD: figures will differ too", source)
     seed = table.loc[table["LowerCaseSchema"] == "", SEED_COLUMNS]
     cleaned = splits.split(cleaning.clean(table))
+    _tell_what_is_missing(cleaned, source)
     stats = _stats(seed, cleaned, source, digest)
-    _make(out)
-    _write(out / "seed.csv", lambda path: seed.to_csv(path, index=False))
-    _write(out / "medquad.csv", lambda path: cleaned.to_csv(path, index=False))
-    for name, rows in (("train_data.txt", "train"), ("val_data.txt", "valid")):
-        text = "".join(_lines(cleaned[cleaned["SeedRow"] == rows]))
-        _write(out / name, _text_writer(text))
-    _write(out / "stats.json", _text_writer(json.dumps(stats, indent=2) + "\n"))
+    make_directory(out)
+    texts = {
+        "seed.csv": seed.to_csv(index=False),
+        "medquad.csv": cleaned.to_csv(index=False),
+        "train_data.txt": "".join(_lines(cleaned[cleaned["SeedRow"] == "train"])),
+        "val_data.txt": "".join(_lines(cleaned[cleaned["SeedRow"] == "valid"])),
+        "stats.json": json.dumps(stats, indent=2) + "\n",
+    }
+    for name, text in texts.items():
+        write_whole(out / name, text.encode())
     return stats
+
+
+def _tell_what_is_missing(cleaned: pd.DataFrame, source: Path) -> None:
+    """Say what recipes and evaluations will not find.
+
+    Raises:
+        DataError: there is nothing to learn from.
+    """
+    kept = cleaned[cleaned["Keep"] == "1"]
+    if kept.empty:
+        flags = cleaned["Flags"].value_counts()
+        why = ", ".join(f"{WHY[str(flag)]} ({count:,})" for flag, count in flags.items())
+        raise DataError(f"{source}: none of its {len(cleaned):,} rows can be learned from: {why}")
+    if not (cleaned["FocusFixed"] != "").any():
+        logger.warning(
+            "no row names its topic: each question counts as one, so that tests may ask about "
+            "what was trained on. Fill in a column Focus"
+        )
+    counts = cleaned["Split"].value_counts()
+    lacking = [name for name in ("train", "valid_unseen", "test_unseen") if name not in counts]
+    if lacking:
+        logger.warning(
+            "no row for %s: %s rows of %s topics are too few to train, validate and test on "
+            "topics of their own, which takes three or more. Add rows of other topics, or name "
+            "the topics that there are in the column Focus",
+            " and ".join(lacking),
+            f"{len(kept):,}",
+            kept["GroupId"].nunique(),
+        )
 
 
 def _check(archive: Path) -> None:
@@ -100,28 +136,6 @@ def _lines(rows: pd.DataFrame) -> list[str]:
         render(question, answer) + "\n"
         for question, answer in zip(rows["QuestionClean"], rows["AnswerClean"], strict=True)
     ]
-
-
-def _text_writer(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text, encoding="utf-8")
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{directory} could not be written: {error}") from error
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file that takes its name only when it is whole."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        write(unfinished)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise DataError(f"{path} could not be written: {error}") from error
 
 
 def _stats(seed: pd.DataFrame, cleaned: pd.DataFrame, source: Path, digest: str) -> dict[str, Any]:

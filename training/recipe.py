@@ -129,5 +129,8 @@ def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
                 section = section[parent]
             section[last] = value
         return Recipe.model_validate(fields)
-    except (ValidationError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise TrainingError(f"recipe {path.name}: {error}") from error
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise TrainingError(f"recipe {path.name}: {'; '.join(faults)}") from error
+    except (ValueError, OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise TrainingError(f"recipe {path.name}: {' '.join(str(error).split())}") from error

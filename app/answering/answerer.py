@@ -4,6 +4,7 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -17,6 +18,15 @@ from app.errors import DeadlineExceeded, ServiceError
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerToken:
+    """A token that was made, with the natural logarithm of its probability, and the likeliest."""
+
+    text: str
+    logprob: float
+    top: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,8 @@ class Answer:
     queue_seconds: float
     first_token_seconds: float
     total_seconds: float
+    tokens: Sequence[AnswerToken] | None = None
+    """Where log-probabilities were asked for: its tokens, the end token and stop text included."""
 
 
 @dataclass(slots=True)
@@ -140,6 +152,7 @@ class Answerer:
         last_moment = started + self.deadlines.total_seconds
         deadline = min(last_moment, started + self.deadlines.queue_seconds)
         pieces: list[str] = []
+        made: list[AnswerToken] = []
         ended = False
         async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
             while token := await _next_token(tokens, deadline):
@@ -149,6 +162,8 @@ class Answerer:
                     attempt.first_token_seconds = clock() - started
                     attempt.queue_seconds = token.queue_seconds
                     attempt.in_flight = self.engine.in_flight
+                if token.logprob is not None:
+                    made.append(self._token(token.id, token.logprob, token.top))
                 piece = text.push(token.id)
                 ended = token.ended or text.stopped
                 if ended or token.last:
@@ -169,7 +184,15 @@ class Answerer:
             queue_seconds=attempt.queue_seconds,
             first_token_seconds=attempt.first_token_seconds or 0.0,
             total_seconds=clock() - started,
+            tokens=None if decoding.logprobs is None else made,
         )
+
+    def _token(
+        self, token_id: int, logprob: float, top: Sequence[tuple[int, float]]
+    ) -> AnswerToken:
+        decode = self.engine.checkpoint.tokenizer.decode
+        likeliest = [(decode([other]), value) for other, value in top]
+        return AnswerToken(decode([token_id]), logprob, likeliest)
 
     async def answer(self, question: str, decoding: Decoding) -> Answer:
         """Return the whole answer; raises what `stream` raises."""
@@ -182,19 +205,30 @@ class Answerer:
         return Answer(self.model, dtype, "", "notice", 0, 0, decoding, 0.0, 0.0, 0.0)
 
     def _resolved(self, decoding: Decoding) -> Decoding:
-        if decoding.no_repeat_ngram_size is not None:
+        """Return a decoding with nothing left open, so that whoever reads it can repeat it."""
+        if decoding.no_repeat_ngram_size is None:
+            decoding = replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
+        if decoding.greedy or decoding.seed is not None:
             return decoding
-        return replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
+        return replace(decoding, seed=secrets.randbits(32))
 
     async def bits_per_byte(self, question: str, reference: str) -> float:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
 
         Comparable between models whose vocabularies differ, as perplexity is not.
+
+        Raises:
+            DeadlineExceeded: it was not read in the time that an answer has.
+
         """
         tokenizer = self.engine.checkpoint.tokenizer
         reference_ids = tokenizer.encode(reference)
         prompt_ids = self.prompt_format.encode(question, tokenizer)
-        bits = await self.engine.bits(prompt_ids, reference_ids)
+        try:
+            async with asyncio.timeout(self.deadlines.total_seconds):
+                bits = await self.engine.bits(prompt_ids, reference_ids)
+        except TimeoutError:
+            raise DeadlineExceeded("The reference was not scored in time.") from None
         return bits / len(reference.encode())
 
 

@@ -5,6 +5,7 @@ Knows nothing about HTTP. One side may fail while the other still answers.
 
 import asyncio
 import re
+import string
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -17,14 +18,17 @@ from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
 
 _WORD = re.compile("[a-z0-9]+")
+_ARTICLE = re.compile(r"\b(?:a|an|the)\b")
+_WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """How near an answer comes to a reference, and how well its model predicts the reference.
 
-    `rouge_l` and `token_f1` are F1 measures in 0-1 over lower-case words; `bits_per_byte` is
-    None when the reference does not fit into the model's context beside the prompt.
+    `rouge_l` and `token_f1` (SQuAD's) are F1 measures in 0-1 over lower-case words;
+    `bits_per_byte` is None when the reference does not fit into the model's context beside the
+    prompt.
     """
 
     rouge_l: float
@@ -160,8 +164,12 @@ def rouge_l(reference: str, answer: str) -> float:
 
 
 def token_f1(reference: str, answer: str) -> float:
-    """Return the F1 of shared words, counted with multiplicity (SQuAD, Rajpurkar et al. 2016)."""
-    expected, given = Counter(_words(reference)), Counter(_words(answer))
+    """Return the F1 of shared words, counted with multiplicity.
+
+    As SQuAD's evaluation script 1.1 counts it (Rajpurkar et al. 2016): lower case, without ASCII
+    punctuation and articles. Nothing shared, nothing at all among it, is 0.
+    """
+    expected, given = Counter(_squad_words(reference)), Counter(_squad_words(answer))
     shared = (expected & given).total()
     return 2 * shared / (expected.total() + given.total()) if shared else 0.0
 
@@ -169,3 +177,8 @@ def token_f1(reference: str, answer: str) -> float:
 def _words(text: str) -> list[str]:
     """Return lower-case words as rouge-score cuts them, without stemming."""
     return _WORD.findall(text.lower())
+
+
+def _squad_words(text: str) -> list[str]:
+    """Return words as SQuAD's script compares them; `training.evaluation.scores` has the same."""
+    return _ARTICLE.sub(" ", text.lower().translate(_WITHOUT_PUNCTUATION)).split()

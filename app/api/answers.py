@@ -12,6 +12,9 @@ from app.answering.answerer import Answer, ModelName
 from app.answering.comparison import Comparison, Finished, Piece, Side, compare
 from app.answering.service import RequestLimits
 from app.api.dependencies import ServiceDependency
+from app.api.document import problems
+from app.api.event_schemas import streamed
+from app.api.logprobs import own
 from app.api.reference_schemas import NoticeBody, ReferencesBody
 from app.api.references import Search, searching
 from app.api.schemas import (
@@ -31,28 +34,25 @@ from app.api.schemas import (
 )
 from app.api.streaming import Event, gather, only, stream, wants_stream
 from app.engine.interface import Decoding
-from app.errors import PROBLEM_MEDIA_TYPE, ServiceError, problem_of
+from app.errors import ServiceError, problem_of
 from app.references.red_flags import Notice
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
-    for status in (400, 408, 413, 415, 422, 429, 503, 504)
-}
+_STREAMED = (
+    "The whole body, or with `stream` server-sent events: `notice` for each of the notices, "
+    "`token` as text is made, `references` as soon as they are found, {side}then `done` with the "
+    "whole body, or `error` with a problem."
+)
 
-_STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The whole body, or with `stream` server-sent events: `notice` for each of "
-        "the notices, `token` as text is made, `references` as soon as they are found, for "
-        "`/compare` also `side` as soon as a model is done, then `done` with the whole body, or "
-        "`error` with a problem.",
-        "content": {"text/event-stream": {}},
-    }
-}
-
-router = APIRouter(tags=["answers"], responses=_STREAMED | _PROBLEMS)
+router = APIRouter(
+    tags=["answers"], responses=problems(400, 408, 413, 415, 422, 429, 500, 503, 504)
+)
 
 
-@router.post("/answer", response_model=AnswerResponse)
+@router.post(
+    "/answer",
+    response_model=AnswerResponse,
+    responses=streamed("AnswerEvent", _STREAMED.format(side="")),
+)
 async def answer(body: AnswerRequest, request: Request, service: ServiceDependency) -> Any:
     """Answer a question with one of the two models."""
     with service.with_notices(body.question) as notices:
@@ -68,7 +68,14 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
         return await _respond(request, body, events)
 
 
-@router.post("/compare", response_model=CompareResponse)
+@router.post(
+    "/compare",
+    name="compare",
+    response_model=CompareResponse,
+    responses=streamed(
+        "CompareEvent", _STREAMED.format(side="`side` as soon as one model is done, ")
+    ),
+)
 async def compare_both(body: CompareRequest, request: Request, service: ServiceDependency) -> Any:
     """Ask both models the same question, decoded with the same settings.
 
@@ -95,6 +102,8 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
         body.top_p,
         body.top_k,
         body.no_repeat_ngram_size,
+        body.seed,
+        body.logprobs,
     )
 
 
@@ -198,6 +207,7 @@ def _fields(answer: Answer) -> dict[str, Any]:
             first_token_ms=_milliseconds(answer.first_token_seconds),
             total_ms=_milliseconds(answer.total_seconds),
         ),
+        "logprobs": own(answer.tokens),
     }
 
 

@@ -13,9 +13,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from app.answering.answerer import Answer, Answerer, ModelName, finished
+from app.answering.answerer import Answer, Answerer, AnswerToken, ModelName, finished
 from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
+from app.api.event_schemas import streamed
+from app.api.logprobs import of_chat, of_completion
 from app.api.openai_replies import (
     ChatChoice,
     ChatChunk,
@@ -24,54 +26,55 @@ from app.api.openai_replies import (
     ChatMessage,
     Completion,
     CompletionChoice,
+    CompletionFinishReason,
+    CompletionUsage,
     Delta,
-    ErrorBody,
-    FinishReason,
-    ServedModel,
-    ServedModels,
-    Usage,
+    ErrorResponse,
+    ListedModel,
+    ModelList,
 )
-from app.api.openai_requests import ChatRequest, CompletionRequest, DecodingFields
+from app.api.openai_requests import ChatRequest, CompletionFields, CompletionRequest
 from app.api.streaming import Event, only, stream, while_connected
 from app.engine.interface import Decoding
 from app.errors import InvalidField, UnknownModel
 from app.references.red_flags import spoken
 
 _COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say
-_FINISH: Mapping[str, FinishReason] = {
+_FINISH: Mapping[str, CompletionFinishReason] = {
     "end": "stop",
     "length": "length",
     "notice": "content_filter",
 }
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ErrorBody},
-    "5XX": {"model": ErrorBody},
+    "4XX": {"model": ErrorResponse},
+    "5XX": {"model": ErrorResponse},
 }
 
-_STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The whole body, or with `stream` chunks as server-sent events.",
-        "content": {"text/event-stream": {}},
-    }
-}
+_STREAMED = "The whole body, or with `stream` chunks as server-sent events."
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
 
 
 @router.get("/models")
-async def models(service: ServiceDependency) -> ServedModels:
+async def list_models(service: ServiceDependency) -> ModelList:
     """List both models."""
-    return ServedModels(data=[_served(service, model) for model in service.admit()])
+    return ModelList(data=[_served(service, model) for model in service.admit()])
 
 
 @router.get("/models/{model}")
-async def one_model(model: str, service: ServiceDependency) -> ServedModel:
+async def retrieve_model(model: str, service: ServiceDependency) -> ListedModel:
     """Describe one model."""
     return _served(service, _answerer(service, model).model)
 
 
-@router.post("/completions", response_model=Completion, responses=_STREAMED)
-async def completions(body: CompletionRequest, request: Request, service: ServiceDependency) -> Any:
+@router.post(
+    "/completions",
+    response_model=Completion,
+    responses=streamed("CompletionEvent", _STREAMED),
+)
+async def create_completion(
+    body: CompletionRequest, request: Request, service: ServiceDependency
+) -> Any:
     """Continue a raw prompt: no question, no prompt format around it, 16 tokens by default.
 
     `<answer>` or `<end>` spelled in the prompt is plain text. The model's own end token ends the
@@ -80,17 +83,25 @@ async def completions(body: CompletionRequest, request: Request, service: Servic
     answerer = _answerer(service, body.model)
     service.limits.check_length(body.prompt, "prompt")
     default = min(_COMPLETION_TOKENS, service.limits.max_new_tokens)
-    decoding = _decoding(body, service.limits.new_tokens(body.max_tokens or default, "max_tokens"))
+    most = service.limits.new_tokens(body.max_tokens or default, "max_tokens")
+    decoding = _decoding(body, most, body.logprobs)
     pieces = answerer.complete(body.prompt, decoding, body.stop)
     reply = partial(Completion, **_head("cmpl", answerer))
     if body.stream:
         return await stream(request, _events(pieces, reply, _text, [], body.include_usage))
     answer = await while_connected(request, finished(pieces))
-    return reply(choices=[_text(answer.text, _FINISH[answer.finish_reason])], usage=_usage(answer))
+    choice = _text(answer.text, _FINISH[answer.finish_reason], answer.tokens)
+    return reply(choices=[choice], usage=_usage(answer))
 
 
-@router.post("/chat/completions", response_model=ChatCompletion, responses=_STREAMED)
-async def chat_completions(body: ChatRequest, request: Request, service: ServiceDependency) -> Any:
+@router.post(
+    "/chat/completions",
+    response_model=ChatCompletion,
+    responses=streamed("ChatCompletionEvent", _STREAMED),
+)
+async def create_chat_completion(
+    body: ChatRequest, request: Request, service: ServiceDependency
+) -> Any:
     """Answer the last user message, exactly as `/answer` answers a question.
 
     System messages and earlier turns are accepted and not used: the models know only one
@@ -100,7 +111,9 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     with service.with_notices(body.question) as notices:
         answerer = _answerer(service, body.model)
         service.limits.check_length(body.question, "messages")
-        decoding = _decoding(body, _chat_tokens(body, service.limits))
+        if body.top_logprobs and not body.logprobs:
+            raise InvalidField("top_logprobs", "needs logprobs to be true")
+        decoding = _decoding(body, _chat_tokens(body, service.limits), body.told)
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
@@ -118,12 +131,13 @@ async def chat_completions(body: ChatRequest, request: Request, service: Service
     choice = ChatChoice(
         message=ChatMessage(content=before + answer.text),
         finish_reason=_FINISH[answer.finish_reason],
+        logprobs=of_chat(answer.tokens),
     )
     return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
 
 
-def _served(service: Service, model: ModelName) -> ServedModel:
-    return ServedModel(id=model, created=int(service.started_at))
+def _served(service: Service, model: ModelName) -> ListedModel:
+    return ListedModel(id=model, created=int(service.started_at))
 
 
 def _answerer(service: Service, model: str) -> Answerer:
@@ -143,11 +157,13 @@ def _chat_tokens(body: ChatRequest, limits: RequestLimits) -> int:
     return limits.new_tokens(body.max_completion_tokens, "max_completion_tokens")
 
 
-def _decoding(body: DecodingFields, max_new_tokens: int) -> Decoding:
+def _decoding(body: CompletionFields, max_new_tokens: int, logprobs: int | None) -> Decoding:
     return Decoding(
         max_new_tokens,
         temperature=0.0 if body.temperature is None else body.temperature,
         top_p=1.0 if body.top_p is None else body.top_p,
+        seed=body.seed,
+        logprobs=logprobs,
     )
 
 
@@ -161,16 +177,21 @@ def _head(kind: str, answerer: Answerer) -> dict[str, Any]:
     }
 
 
-def _text(text: str, finish: FinishReason | None) -> CompletionChoice:
-    return CompletionChoice(text=text, finish_reason=finish)
+def _text(
+    text: str, finish: CompletionFinishReason | None, tokens: Sequence[AnswerToken] | None = None
+) -> CompletionChoice:
+    return CompletionChoice(text=text, finish_reason=finish, logprobs=of_completion(tokens))
 
 
-def _delta(text: str, finish: FinishReason | None) -> ChatChunkChoice:
-    return ChatChunkChoice(delta=Delta(content=text or None), finish_reason=finish)
+def _delta(
+    text: str, finish: CompletionFinishReason | None, tokens: Sequence[AnswerToken] | None = None
+) -> ChatChunkChoice:
+    delta = Delta(content=text or None)
+    return ChatChunkChoice(delta=delta, finish_reason=finish, logprobs=of_chat(tokens))
 
 
-def _usage(answer: Answer) -> Usage:
-    return Usage(
+def _usage(answer: Answer) -> CompletionUsage:
+    return CompletionUsage(
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         total_tokens=answer.prompt_tokens + answer.completion_tokens,
@@ -180,7 +201,7 @@ def _usage(answer: Answer) -> Usage:
 async def _events(
     pieces: AsyncGenerator[str | Answer],
     chunk: Callable[..., BaseModel],
-    choice: Callable[[str, FinishReason | None], BaseModel],
+    choice: Callable[..., BaseModel],
     opening: Sequence[BaseModel],
     include_usage: bool,
 ) -> AsyncGenerator[Event]:
@@ -193,7 +214,8 @@ async def _events(
             if isinstance(piece, str):
                 yield Event(None, chunk(choices=[choice(piece, None)]))
                 continue
-            yield Event(None, chunk(choices=[choice("", _FINISH[piece.finish_reason])]))
+            last = choice("", _FINISH[piece.finish_reason], piece.tokens)
+            yield Event(None, chunk(choices=[last]))
             if include_usage:
                 yield Event(None, chunk(choices=[], usage=_usage(piece)))
     yield Event(None, "[DONE]")

@@ -5,11 +5,12 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.answering.answerer import ModelName
+from app.api.logprobs import ChatLogprobs, CompletionLogprobs
 
-FinishReason = Literal["stop", "length", "content_filter"]
+CompletionFinishReason = Literal["stop", "length", "content_filter"]
 
 
-class Usage(BaseModel):
+class CompletionUsage(BaseModel):
     """Tokens by the model's own tokenizer; the end token counts as one."""
 
     prompt_tokens: int
@@ -22,13 +23,12 @@ class _Reply(BaseModel):
     created: int = Field(description="Seconds since the Unix epoch.")
     model: ModelName
     system_fingerprint: str = Field(description="Number format of the model, such as `float32`.")
-    usage: Usage | None = None
+    usage: CompletionUsage | None = None
 
 
 class _Choice(BaseModel):
     index: Literal[0] = 0
-    logprobs: None = None
-    finish_reason: FinishReason | None = Field(
+    finish_reason: CompletionFinishReason | None = Field(
         None,
         description="`stop`: the model's own end, or one of `stop`. `length`: cut. "
         "`content_filter`: a notice was given instead of an answer.",
@@ -39,6 +39,7 @@ class CompletionChoice(_Choice):
     """The text that follows the prompt, or a piece of it."""
 
     text: str
+    logprobs: CompletionLogprobs | None = None
 
 
 class Completion(_Reply):
@@ -60,6 +61,7 @@ class ChatChoice(_Choice):
     """The one answer."""
 
     message: ChatMessage
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatCompletion(_Reply):
@@ -80,6 +82,7 @@ class ChatChunkChoice(_Choice):
     """A piece of the one answer."""
 
     delta: Delta
+    logprobs: ChatLogprobs | None = None
 
 
 class ChatChunk(_Reply):
@@ -89,7 +92,7 @@ class ChatChunk(_Reply):
     choices: list[ChatChunkChoice]
 
 
-class ServedModel(BaseModel):
+class ListedModel(BaseModel):
     """One of the two models."""
 
     id: ModelName
@@ -98,11 +101,11 @@ class ServedModel(BaseModel):
     owned_by: Literal["medqa"] = "medqa"
 
 
-class ServedModels(BaseModel):
+class ModelList(BaseModel):
     """Both models."""
 
     object: Literal["list"] = "list"
-    data: list[ServedModel]
+    data: list[ListedModel]
 
 
 class ErrorDetail(BaseModel):
@@ -114,7 +117,7 @@ class ErrorDetail(BaseModel):
     code: str | None
 
 
-class ErrorBody(BaseModel):
+class ErrorResponse(BaseModel):
     """A failure in the shape of OpenAI's API."""
 
     error: ErrorDetail

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.api.schemas import Encodable
+from app.api.schemas import Encodable, Seed
 
 Tokens = Annotated[int, Field(strict=True, ge=1)]
 NoItems = Annotated[list[Any], Field(max_length=0)]
@@ -46,7 +46,7 @@ class StreamOptions(_Body):
     include_usage: bool | None = Field(None, description="End with a chunk that has the usage.")
 
 
-class DecodingFields(_Body):
+class CompletionFields(_Body):
     """What both kinds of completion may ask for."""
 
     model: Encodable = Field(description="`fine-tuned` or `base`.")
@@ -61,6 +61,9 @@ class DecodingFields(_Body):
         Field(max_length=4),
         BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
     ] = Field(default=[], description="Up to 4 texts; the answer ends before the first of them.")
+    seed: Seed | None = Field(
+        None, description="Makes a drawn answer the same each time, whatever else is asked."
+    )
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = Field(None, description="Accepted and not used.")
@@ -69,7 +72,6 @@ class DecodingFields(_Body):
     presence_penalty: Literal[0] | None = None
     frequency_penalty: Literal[0] | None = None
     logit_bias: NoKeys | None = None
-    seed: None = None
 
     @property
     def include_usage(self) -> bool:
@@ -77,7 +79,7 @@ class DecodingFields(_Body):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
-class CompletionRequest(DecodingFields):
+class CompletionRequest(CompletionFields):
     """A raw prompt, to be continued."""
 
     prompt: Annotated[
@@ -86,10 +88,14 @@ class CompletionRequest(DecodingFields):
         BeforeValidator(_single, json_schema_input_type=str | list[str]),
     ] = Field(description="The text to continue, as it is; no prompt format is put around it.")
     max_tokens: Tokens | None = Field(None, description="16 when left out, as in OpenAI's API.")
+    logprobs: Annotated[int, Field(strict=True, ge=0, le=20)] | None = Field(
+        None,
+        description="Tell how likely each token was, and so many of the likeliest in its place. A "
+        "stream's last chunk has them.",
+    )
 
     best_of: Literal[1] | None = None
     echo: Literal[False] | None = None
-    logprobs: None = None
     suffix: Literal[""] | None = None
 
 
@@ -128,7 +134,7 @@ def _question(messages: list[Message]) -> str:
     return next((one.content for one in reversed(messages) if one.role == "user"), "")
 
 
-class ChatRequest(DecodingFields):
+class ChatRequest(CompletionFields):
     """A conversation whose last user message is the question."""
 
     messages: Annotated[list[Message], AfterValidator(_with_question)] = Field(
@@ -138,10 +144,15 @@ class ChatRequest(DecodingFields):
     )
     max_tokens: Tokens | None = Field(None, description="The service's default is in `/info`.")
     max_completion_tokens: Tokens | None = Field(None, description="Newer name of `max_tokens`.")
+    logprobs: bool | None = Field(
+        None, description="Tell how likely each token was; a stream's last chunk has them."
+    )
+    top_logprobs: Annotated[int, Field(strict=True, ge=0, le=20)] | None = Field(
+        None, description="So many of the likeliest tokens in each place; with `logprobs`."
+    )
 
     function_call: Literal["none", "auto"] | None = None
     functions: NoItems | None = None
-    logprobs: Literal[False] | None = None
     metadata: NoKeys | None = None
     modalities: list[Literal["text"]] | None = None
     parallel_tool_calls: bool | None = None
@@ -151,7 +162,11 @@ class ChatRequest(DecodingFields):
     store: Literal[False] | None = None
     tool_choice: Literal["none", "auto"] | None = None
     tools: NoItems | None = None
-    top_logprobs: Literal[0] | None = None
+
+    @property
+    def told(self) -> int | None:
+        """How many of the likeliest tokens are told; None: no likelihoods at all."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
     @property
     def question(self) -> str:

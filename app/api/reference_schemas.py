@@ -1,5 +1,7 @@
 """The public contract of what stands around an answer: notices, references, support."""
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from app.references.red_flags import Kind
@@ -13,6 +15,11 @@ class NoticeBody(BaseModel):
     contact: str = Field(description="Whom to call, in the region that the service is set to.")
 
 
+def _may_be_absent(schema: dict[str, Any]) -> None:
+    """Name no default: generators would expect the field in every body."""
+    del schema["default"]
+
+
 class Noticed(BaseModel):
     """A body that begins with what is more urgent than an answer."""
 
@@ -21,6 +28,7 @@ class Noticed(BaseModel):
         description="Present when the question speaks of an emergency, self-harm, overdose, "
         "poisoning or abuse: show it above everything.",
         exclude_if=lambda notices: not notices,
+        json_schema_extra=_may_be_absent,
     )
 
 

@@ -10,25 +10,22 @@ from fastapi import APIRouter, Query
 
 from app.answering.service import Service
 from app.api.dependencies import ServiceDependency
+from app.api.document import problems
 from app.api.reference_schemas import NoticeBody, ReferenceBody, SearchResponse
-from app.api.schemas import Problem, Text
-from app.errors import PROBLEM_MEDIA_TYPE, NoReferences, QueueFull
+from app.api.schemas import Text
+from app.errors import NoReferences, QueueFull
 from app.references.index import Reference
 
 HINT = "`python -m training index --out models/references` makes an index of published answers."
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
-    for status in (404, 422, 429, 503)
-}
 _MOST_SEARCHES = 64
 """Those of answers included, which would wait behind them: under half a second on one core."""
 
-router = APIRouter(tags=["answers"], responses=_PROBLEMS)
+router = APIRouter(tags=["answers"], responses=problems(404, 422, 429, 500, 503))
 
 
 @router.get("/references")
-async def references(
+async def find_references(
     q: Annotated[Text, Query(description="The question, as a person would ask it.")],
     service: ServiceDependency,
     limit: Annotated[int, Query(ge=1, le=10, description="Most references to list.")] = 5,

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.answering.answerer import FinishReason, ModelName
+from app.api.logprobs import TokenLogprob
 from app.api.reference_schemas import Noticed, Referenced, ReferencesInfo, Supported
 
 DISCLAIMER = (
@@ -28,6 +29,7 @@ def _not_blank(text: str) -> str:
     return text
 
 
+Seed = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 Encodable = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
 Text = Annotated[Encodable, AfterValidator(_not_blank)]
 
@@ -53,6 +55,15 @@ class DecodingFields(_Request):
         None,
         description="No word makes a sequence of so many tokens come twice in the answer, unless "
         "it stands in the question; 0 allows it. Left out: each model's default, in `/info`.",
+    )
+    seed: Seed | None = Field(
+        None,
+        description="Makes a drawn answer the same each time, whatever else is asked meanwhile. "
+        "Left out: drawn too, and told in `decoding`.",
+    )
+    logprobs: Annotated[int, Field(strict=True, ge=0, le=20)] | None = Field(
+        None,
+        description="Tell how likely each token was, and so many of the likeliest in its place.",
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
 
@@ -101,6 +112,9 @@ class DecodingUsed(BaseModel):
     top_p: float
     top_k: int
     no_repeat_ngram_size: int
+    seed: int | None = Field(
+        None, description="Where tokens were drawn.", exclude_if=lambda seed: seed is None
+    )
 
 
 class Timing(BaseModel):
@@ -122,6 +136,13 @@ class ScoresBody(BaseModel):
     )
 
 
+class FieldError(BaseModel):
+    """Which field is wrong, and how."""
+
+    field: str = Field(description="As the request wrote it: `temperature`, `messages.0.role`.")
+    message: str
+
+
 class Problem(Noticed):
     """A failure as application/problem+json (RFC 9457)."""
 
@@ -130,9 +151,9 @@ class Problem(Noticed):
     title: str
     status: int
     detail: str
-    errors: list[dict[str, str]] | None = Field(
+    errors: list[FieldError] | None = Field(
         None,
-        description="Which fields are wrong: `{field, message}` each.",
+        description="Which fields are wrong.",
         exclude_if=lambda errors: errors is None,
     )
     retry_after_seconds: int | None = Field(
@@ -157,6 +178,11 @@ class AnswerFields(Supported):
     usage: Usage
     decoding: DecodingUsed
     timing: Timing
+    logprobs: list[TokenLogprob] | None = Field(
+        None,
+        description="Of each token, the one that ended the answer included; where asked for.",
+        exclude_if=lambda logprobs: logprobs is None,
+    )
 
 
 class SideAnswer(AnswerFields):
@@ -222,6 +248,10 @@ class ModelInfo(BaseModel):
     no_repeat_ngram_size: int = Field(
         description="Default of the request field of that name; 0: the model may repeat itself."
     )
+    drafted_tokens: int = Field(
+        description="Tokens that were guessed since the start and verified in the same step."
+    )
+    accepted_tokens: int = Field(description="How many of them were right: a step saved by each.")
 
 
 class Info(BaseModel):

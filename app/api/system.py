@@ -11,13 +11,13 @@ from prometheus_client.exposition import choose_encoder
 from app import __version__
 from app.answering.answerer import Answerer
 from app.api.dependencies import ServiceDependency
+from app.api.document import problems
 from app.api.reference_schemas import ReferencesInfo
 from app.api.references import HINT
-from app.api.schemas import Info, ModelInfo, Problem, Status
-from app.errors import PROBLEM_MEDIA_TYPE
+from app.api.schemas import Info, ModelInfo, Status
 from app.references.index import References
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], responses=problems(500))
 
 
 @router.get("/healthz", responses={503: {"model": Status}})
@@ -37,7 +37,7 @@ async def readyz(service: ServiceDependency, response: Response) -> Status:
     return Status(status=service.step if service.alive else "failed")
 
 
-@router.get("/info", responses={503: {"model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}})
+@router.get("/info", responses=problems(503))
 async def info(service: ServiceDependency) -> Info:
     """What is served: models, revisions, device, prompt, limits, versions."""
     answerers = service.admit()
@@ -80,4 +80,6 @@ def _model(answerer: Answerer) -> ModelInfo:
         device=checkpoint.device,
         dtype=checkpoint.dtype,
         no_repeat_ngram_size=answerer.no_repeat_ngram_size,
+        drafted_tokens=answerer.engine.drafted,
+        accepted_tokens=answerer.engine.accepted,
     )

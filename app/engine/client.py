@@ -211,7 +211,7 @@ class WorkerEngine:
         self._channel.send({"limits": asdict(self._limits)} | self._wanted)
         gone = {"refused": _GONE.format(self._wanted["source"])}
         begun = await self._channel.receive()  # it has imported what it needs
-        answer = begun and await self._channel.receive() or gone
+        answer = (begun and await self._channel.receive()) or gone
         if "refused" in answer:
             self._channel.close()
             raise CheckpointError(answer["refused"])

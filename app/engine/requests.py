@@ -21,7 +21,7 @@ Result = list[Token] | float | ServiceError
 """What a request gets of a step: an answer's new tokens, bits, or why there will be none."""
 
 _SCORED_ROWS = 32
-"""Most rows of logits that a request wants scored in one step: each is as long as the vocabulary."""
+"""Most rows of logits that a request wants scored in a step: each is as long as the vocabulary."""
 
 _SCORING = Decoding(max_new_tokens=0)
 
@@ -124,7 +124,7 @@ class Generation:
         return self._run
 
     def rows(self) -> list[Row]:
-        """Return the next token's row, and one after each guess as if those before it were right."""
+        """Return the next token's row, and one after each guess as if all before it were right."""
         if not self._run or not self._run.wanted:
             return []
         guard = self._guard

@@ -1,4 +1,4 @@
-"""Whether and when a process that ended by itself is started again: later each time, and not for ever.
+"""When a process that ended by itself is started again: later each time, and not for ever.
 
 Knows nothing about the process.
 """

@@ -40,7 +40,9 @@ class Outcome(NamedTuple):
 class Scheduler:
     """The requests of one model, from their arrival to their end."""
 
-    def __init__(self, backend: Backend, choose: Choose, limits: Limits, drafts: bool = True) -> None:
+    def __init__(
+        self, backend: Backend, choose: Choose, limits: Limits, drafts: bool = True
+    ) -> None:
         self._backend = backend
         self._choose = choose
         self._limits = limits

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -112,7 +113,7 @@ class Worker:
         }
 
 
-def choose(logits: Any, rows: list[sampling.Row]) -> list[Choice]:
+def choose(logits: Any, rows: Sequence[sampling.Row]) -> list[Choice]:
     """Choose where the logits are: with NumPy, or on the device of a tensor."""
     if isinstance(logits, np.ndarray):
         return sampling.choose(logits, rows)

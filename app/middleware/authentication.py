@@ -3,25 +3,15 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import PROBLEM_MEDIA_TYPE, Unauthorized
+from app.errors import Unauthorized
 from app.middleware.api_keys import ApiKey
 from app.middleware.error_responses import service_error
 from app.middleware.route_policy import needs_key, route_path
-
-_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
-}
-_REFUSED = {
-    "description": "Unauthorized",
-    "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
 
 
 class RequireKey:
@@ -66,19 +56,3 @@ def _presented(headers: Headers) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     return headers.get("x-api-key", "").strip() or bearer
-
-
-def declare_keys(app: FastAPI) -> None:
-    """Have the OpenAPI document say where a key is needed, and both ways to show it."""
-    undeclared = app.openapi
-
-    def declared() -> dict[str, Any]:
-        document = undeclared()
-        document.setdefault("components", {})["securitySchemes"] = _SCHEMES
-        for path, operations in document["paths"].items():
-            for operation in operations.values() if needs_key(path) else ():
-                operation["security"] = [{scheme: []} for scheme in _SCHEMES]
-                operation["responses"]["401"] = _REFUSED
-        return document
-
-    app.openapi = declared  # type: ignore[method-assign]

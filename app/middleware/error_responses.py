@@ -30,7 +30,7 @@ from app.logs import request_id
 from app.middleware.request_ids import HEADER
 from app.middleware.route_policy import route_path
 
-_OPENAI_PREFIX = "/v1/"
+OPENAI_PREFIX = "/v1/"
 _OPENAI_CODES: Mapping[type[ServiceError], str] = {
     PromptTooLong: "context_length_exceeded",
     UnknownModel: "model_not_found",
@@ -40,7 +40,7 @@ _OPENAI_CODES: Mapping[type[ServiceError], str] = {
 
 def speaks_openai(scope: Scope) -> bool:
     """Whether clients of this path expect errors in the shape of OpenAI's API."""
-    return route_path(scope).startswith(_OPENAI_PREFIX)
+    return route_path(scope).startswith(OPENAI_PREFIX)
 
 
 def openai_error(body: dict[str, Any], cause: ServiceError | None = None) -> dict[str, Any]:

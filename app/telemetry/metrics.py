@@ -4,6 +4,7 @@ Names follow vLLM and text-generation-inference. Knows nothing about HTTP: it ob
 """
 
 import platform
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.metadata import version
@@ -20,6 +21,8 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from app import __version__
 from app.answering.answerer import Answer, Attempt, ModelName
@@ -31,6 +34,30 @@ _MODELS: tuple[ModelName, ...] = get_args(ModelName)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class _Guesses(Collector):
+    """Tokens that each model guessed and verified, and how many were right, as it counts them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield both counters; 0 until a model is loaded."""
+        drafted = CounterMetricFamily(
+            "medqa_drafted_tokens",
+            "Tokens guessed and verified in the same step.",
+            labels=["model"],
+        )
+        accepted = CounterMetricFamily(
+            "medqa_accepted_tokens", "Guessed tokens that were right.", labels=["model"]
+        )
+        for model in _MODELS:
+            answerer = self._service.answerers.get(model)
+            drafted.add_metric([model], answerer.engine.drafted if answerer else 0)
+            accepted.add_metric([model], answerer.engine.accepted if answerer else 0)
+        yield drafted
+        yield accepted
 
 
 class Telemetry:
@@ -159,6 +186,7 @@ class Telemetry:
         memory = self._gauge(
             "medqa_model_resident_memory_bytes", "Memory of the process that the model runs in."
         )
+        self.registry.register(_Guesses(self._service))
         for model in _MODELS:
             running.labels(model).set_function(partial(self._running, model))
             waiting.labels(model).set_function(partial(self._waiting, model))

@@ -74,7 +74,7 @@ class Observing:
             await self._app(scope, receive, send)
             return
         client = scope.get("client")
-        record = RequestRecord(scope["method"], _template(scope), client[0] if client else "")
+        record = RequestRecord(scope["method"], route_template(scope), client[0] if client else "")
         exchange = _Exchange(receive, send)
         started = time.perf_counter()
         token = _current.set(record)
@@ -131,7 +131,7 @@ def _status(exchange: _Exchange, attempts: Sequence[Attempt]) -> int:
     return exchange.status
 
 
-def _template(scope: Scope) -> str:
+def route_template(scope: Scope) -> str:
     """Return the template of the route that a path belongs to.
 
     From the routes and not from the scope that routing leaves behind: what is refused before it

@@ -6,16 +6,16 @@ Needs the extra `otel`. Spans name models and count tokens; none holds a questio
 import time
 
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import Scope
 
 from app import __version__
 from app.answering.answerer import Attempt
-from app.telemetry.request_records import RequestRecord
+from app.telemetry.request_records import UNMATCHED, RequestRecord, route_template
 
 OFF: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """Without it FastAPI would log exceptions, messages included, to any provider it finds."""
 
-# Probes, and what has a question in its URL, which FastAPI's spans would hold.
-_UNTRACED = ("/healthz", "/readyz", "/metrics", "/references")
+_PROBES = ("/healthz", "/readyz", "/metrics")
 
 
 class Tracing:
@@ -36,7 +36,7 @@ class Tracing:
             "tracing": True,
             "tracer_provider": self._provider,
             "operation_spans": False,
-            "exclude": lambda scope: str(scope.get("path")).endswith(_UNTRACED),
+            "exclude": _untraced,
         }
 
     def observe(self, record: RequestRecord) -> None:
@@ -67,6 +67,19 @@ class Tracing:
     def stop(self) -> None:
         """Send what is left."""
         self._provider.shutdown()
+
+
+def _untraced(scope: Scope) -> bool:
+    """Whether a request gets no span: a probe, or one whose URL may hold a question.
+
+    FastAPI's spans hold the URL. None of our routes but the search takes a query, and a path that
+    is no route's is whatever somebody typed.
+    """
+    return (
+        str(scope.get("path")).endswith(_PROBES)
+        or bool(scope.get("query_string"))
+        or route_template(scope) == UNMATCHED
+    )
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -1,11 +1,14 @@
 """A real Chromium for the page's tests and measures: Debian's package, driven by Playwright."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -34,10 +37,12 @@ def executable() -> str:
         NoChromium: it is missing, and this is not root on a Debian that can install it.
 
     """
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found:
-        return found
-    install("chromium")
+    with (Path(tempfile.gettempdir()) / f"medqa-chromium-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # tests run in several processes, and apt-get in one
+        found = shutil.which("chromium") or shutil.which("chromium-browser")
+        if found:
+            return found
+        install("chromium")
     found = shutil.which("chromium")
     if not found:
         raise NoChromium("apt-get installed chromium, and it is not there")

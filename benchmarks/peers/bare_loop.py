@@ -1,4 +1,4 @@
-"""The floor of what PyTorch can do: packed matrices, a buffer for keys and values, and a loop."""
+"""The floor of what PyTorch can do: a buffer for keys and values, and a loop."""
 
 from functools import partial
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from app.engine.backends.packing import can_pack, pack
 from benchmarks.peers.contract import Case, Prompts
 from benchmarks.peers.plain_gpt2 import next_tokens
 
@@ -15,13 +14,11 @@ PACKAGES: tuple[str, ...] = ()
 
 
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:
-    """Load the model in both formats, packed where this processor can."""
+    """Load the model in both formats."""
     loops = {}
     for name, dtype in {"fp32": torch.float32, "bf16": torch.bfloat16}.items():
         model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
         model = model.to(device).eval()
-        if device.type == "cpu" and can_pack(dtype):
-            pack(model)
         loops[f"bare PyTorch loop, {name}"] = Case(partial(_loop, model), dtype.itemsize)
     return loops
 

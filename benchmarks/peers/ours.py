@@ -1,6 +1,5 @@
-"""Our engine in this process, without HTTP: loaded, packed and batched as the app serves it."""
+"""Our engine in this process, without HTTP or sockets: scheduler, sampler and backend."""
 
-import asyncio
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -8,49 +7,59 @@ from typing import get_args
 import torch
 
 from app.engine.admission import Limits
-from app.engine.backends.device import best_dtype
-from app.engine.checkpoint import load
-from app.engine.generation import BatchingEngine
+from app.engine.checkpoint import Checkpoint, load
+from app.engine.drafting import Drafter
 from app.engine.interface import Decoding, Source
+from app.engine.requests import Generation
+from app.engine.scheduler import Scheduler
+from app.engine.worker import choose
 from app.errors import CheckpointError
 from app.settings import Settings
 from benchmarks.peers.contract import Case, Prompts
 
-PACKAGES: tuple[str, ...] = ()
-MOST = 32
+PACKAGES: tuple[str, ...] = ("openvino",)
+MOST = 64
 _DTYPES = {"float32": ("fp32", 4), "bfloat16": ("bf16", 2), "int8": ("int8", 1)}
 _OFFERED = get_args(Settings.model_fields["dtype"].annotation)
 
 
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:
-    """Load the model in the formats that `MEDQA_DTYPE` may name; `auto` is one of the first two."""
+    """Load the model in the formats that `MEDQA_DTYPE` may name, each with guesses and without."""
     found = {}
-    for dtype in [each for each in _DTYPES if each in _OFFERED]:
+    for dtype, (name, bytes_per_weight) in _DTYPES.items():
         try:
-            name, case = _case(directory, device, dtype)
+            checkpoint = load(
+                Source(str(directory)),
+                device=str(device),
+                dtype=dtype,
+                threads=torch.get_num_threads(),
+                cache_tokens=Settings().cache_tokens,
+            )
         except CheckpointError:
-            if dtype != "int8":  # which is for some processors only
+            if dtype == "float32":  # the others are for some processors and devices only
                 raise
             continue
-        found[name] = case
+        for drafts, how in ((False, ""), (True, ", with guesses")):
+            run = partial(_run, checkpoint, drafts)
+            found[f"ours, {name}{how}"] = Case(run, bytes_per_weight)
     return found
 
 
-def _case(directory: Path, device: torch.device, dtype: str) -> tuple[str, Case]:
-    checkpoint = load(Source(str(directory), None), device, best_dtype(dtype, device))
-    engine = BatchingEngine(checkpoint, Limits(MOST, 0, Settings().max_batch_tokens))
-    engine.start()
-    name, bytes_per_weight = _DTYPES[dtype]
-    return f"ours, {name}", Case(partial(_run, engine), bytes_per_weight, engine.stop)
-
-
-def _run(engine: BatchingEngine, prompts: Prompts, new_tokens: int) -> list[list[int]]:
-    return asyncio.run(_answer(engine, prompts, new_tokens))
-
-
-async def _answer(engine: BatchingEngine, prompts: Prompts, new_tokens: int) -> list[list[int]]:
-    async def one(prompt: list[int]) -> list[int]:
-        tokens = engine.generate(prompt, Decoding(max_new_tokens=new_tokens))
-        return [token.id async for token in tokens]
-
-    return await asyncio.gather(*(one(prompt) for prompt in prompts))
+def _run(
+    checkpoint: Checkpoint, drafts: bool, prompts: Prompts, new_tokens: int
+) -> list[list[int]]:
+    limits = Limits(MOST, 0, Settings().max_batch_tokens)
+    scheduler = Scheduler(checkpoint.backend, choose, limits, drafts)
+    decoding = Decoding(new_tokens)
+    for number, prompt in enumerate(prompts):
+        drafter = Drafter(prompt, None)
+        scheduler.add(
+            number,
+            Generation(prompt, decoding, checkpoint.tokenizer.eos_token_id, None, drafter),
+        )
+    answers: list[list[int]] = [[] for _ in prompts]
+    while not scheduler.idle:
+        for number, tokens, _ in scheduler.step():
+            assert isinstance(tokens, list)
+            answers[number] += [token.id for token in tokens]
+    return answers

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -30,8 +30,13 @@ from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.client import WorkerEngine
+from app.engine.drafting import Drafter
+from app.engine.guard import RepetitionGuard, inside_words
 from app.engine.interface import Decoding, Source, Token
 from app.engine.processes import Workers
+from app.engine.requests import Generation
+from app.engine.scheduler import Scheduler
+from app.engine.worker import choose
 from app.errors import QueueFull
 from app.main import create_app
 from app.settings import Settings
@@ -79,6 +84,24 @@ def generated(checkpoint: Checkpoint, prompt: list[int], new_tokens: int) -> lis
     )
     ids: list[int] = output[0, len(prompt) :].tolist()
     return ids
+
+
+def made_here(
+    checkpoint: Checkpoint, prompts: Sequence[list[int]], decoding: Decoding, end: int | None = None
+) -> list[list[int]]:
+    """Return the answers that a scheduler in this process makes of prompts, all in one batch."""
+    scheduler = Scheduler(checkpoint.backend, choose, Limits(len(prompts), 0, 64))
+    size = decoding.no_repeat_ngram_size or 0
+    inside = inside_words(checkpoint.tokenizer)
+    for number, prompt in enumerate(prompts):
+        guard = RepetitionGuard(prompt, size, inside) if size else None
+        scheduler.add(number, Generation(prompt, decoding, end, guard, Drafter(prompt, None)))
+    made: list[list[int]] = [[] for _ in prompts]
+    while not scheduler.idle:
+        for number, tokens, _ in scheduler.step():
+            assert isinstance(tokens, list)
+            made[number] += [token.id for token in tokens]
+    return made
 
 
 def worker_settings(source: Path) -> dict[str, Any]:
@@ -307,16 +330,22 @@ def client(server: Server) -> Iterator[openai.OpenAI]:
 @contextmanager
 def serving(app: ASGIApp, **config: Any) -> Iterator[str]:
     """Serve an application from a thread of this process; yield its URL."""
-    running = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **config))
-    thread = threading.Thread(target=running.run)
+    with running(uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, **config))) as url:
+        yield url
+
+
+@contextmanager
+def running(server: uvicorn.Server) -> Iterator[str]:
+    """Run a server in a thread of this process; yield its URL."""
+    thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        while not running.started:
+        while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        running.should_exit = True
+        server.should_exit = True
         thread.join()
 
 

@@ -30,6 +30,7 @@ def _modules(process_id: int, prefix: Path) -> set[str]:
     return set(file.read_text().split())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="signals find each process by Linux' means")
 def test_the_server_holds_no_torch_and_a_worker_no_web_framework(
     pair: Path, tmp_path: Path

@@ -12,6 +12,7 @@ from benchmarks.harness.servers import pair as serving
 from benchmarks.harness.soak_report import Ended, Rest, Sample, Soaked, broken, figure, show, table
 
 
+@pytest.mark.long
 def test_soaks_a_server_and_finds_nothing_amiss(
     pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

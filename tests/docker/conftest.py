@@ -1,7 +1,6 @@
 """The service as its image runs it, with the demo pair, after a little of every traffic."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,9 @@ def ask_everything(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo() -> Iterator[Server]:
-    running = Server()
-    try:
-        running.wait_until_ready()
-        ask_everything(running.url)
-        yield running
-    finally:
-        running.stop()
+def demo(demo: Server) -> Server:
+    ask_everything(demo.url)
+    return demo
 
 
 def dashboard_queries() -> list[tuple[str, str]]:

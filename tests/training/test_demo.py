@@ -4,13 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
 from app.answering.prompt_format import PromptFormat
-from app.engine.backends.device import best_device
-from app.engine.checkpoint import load
-from app.engine.interface import Source
+from tests.app.conftest import loaded
 from tests.conftest import SENTENCES
 from training.__main__ import main
 
@@ -52,6 +49,7 @@ RECIPE = {
 }
 
 
+@pytest.mark.long
 def test_one_command_makes_the_pair(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,9 +69,8 @@ def test_one_command_makes_the_pair(
     assert capsys.readouterr().out.splitlines()[-1] == str(out / "fine-tuned" / "report.html")
     figures = json.loads((out / "fine-tuned" / "metrics.json").read_text())
     measured = figures["splits"]["test_unseen"]["systems"]["base"]["bits_per_byte"]["value"]
-    device = best_device("cpu")
     for name in ("base", "fine-tuned"):
-        checkpoint = load(Source(str(out / name)), device, torch.float32)
+        checkpoint = loaded(out / name)
         card = (out / name / "README.md").read_text()
         assert "CC BY 4.0" in card
         assert json.loads((out / name / "training.json").read_text())["recipe"]["name"] == "tiny"

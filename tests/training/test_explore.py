@@ -144,6 +144,7 @@ def test_the_expected_leak_is_the_mean_over_all_samples(made_up: Path, columns: 
     assert 0 < expected < 1
 
 
+@pytest.mark.long
 def test_another_process_writes_the_same_bytes(made_up: Path, tmp_path: Path) -> None:
     explore(made_up, tmp_path / "one")
     command = [sys.executable, "-m", "training", "explore", "--data", str(made_up), "--out"]
@@ -278,6 +279,7 @@ def test_an_unwritable_output_is_told_in_one_line(
     assert "could not be written" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_the_seeds_rows_are_those_of_its_notebook(real: Path) -> None:
     steps = found(real / "exploration", "seed_steps")
     assert list(steps.loc["rows read", ["Seed", "Ours"]]) == [16412, 16428]
@@ -290,6 +292,7 @@ def test_the_seeds_rows_are_those_of_its_notebook(real: Path) -> None:
     assert list(repeats.loc["the same answer to different questions"]) == [53, 603]
 
 
+@pytest.mark.long
 def test_the_hundred_foci_are_the_frozen_ones_and_all_drawn(real: Path, reference: Path) -> None:
     shown = found(real / "exploration", "top_foci")
     frozen = pd.read_json(reference / "top100_focus.json", typ="series").tolist()

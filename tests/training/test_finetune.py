@@ -145,6 +145,7 @@ def test_accumulated_batches_weigh_every_answer_token_the_same(pair: Path, tmp_p
     assert logs[0] == [pytest.approx(entry, rel=1e-3) for entry in logs[1]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_resumes_and_ends_where_a_whole_run_ends(
     pair: Path, data: Path, tmp_path: Path, stop: signal.Signals

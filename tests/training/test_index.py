@@ -69,6 +69,28 @@ def test_rows_of_the_tests_are_left_out_by_their_keys(made_up: Path, tmp_path: P
     assert main(["index", *arguments, "--exclude-split", "no_such"]) == 2
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "mine.jsonl", "MedQuAD.csv.gz", "kaggle.zip"])
+def test_a_table_is_refused_in_one_line(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Focus,Question,Answer\nGout,What is gout?,Crystals.\n"
+    (tmp_path / name).write_text(text)
+    if name.endswith(".zip"):
+        (tmp_path / name).unlink()
+        write_archive(tmp_path / name, {"medquad.csv": text})
+    arguments = ["--source", str(tmp_path / name), "--out", str(tmp_path / "references")]
+    assert main(["index", *arguments]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert f"{name}: no MedQuAD documents" in told[-1]
+    assert "give MedQuAD's archive" in told[-1]
+
+
+def test_data_without_the_keys_are_refused(made_up: Path, tmp_path: Path) -> None:
+    (tmp_path / "medquad.csv").write_text("Question,Split\na,test_seen\n")
+    arguments = ["--source", str(made_up), "--data", str(tmp_path), "--out", str(tmp_path / "r")]
+    assert main(["index", *arguments, "--exclude-split", "test_seen"]) == 2
+
+
 def test_an_index_takes_the_place_of_an_index_and_of_nothing_else(
     made_up: Path, tmp_path: Path
 ) -> None:
@@ -97,6 +119,7 @@ def test_topics_take_names_from_answers_and_from_each_other(tmp_path: Path) -> N
     assert names["11_MPlusDrugs_QA/4.xml"] == {"bupropion", "wellbutrin"}
 
 
+@pytest.mark.long
 def test_the_real_medquad(reference: Path, tmp_path: Path) -> None:
     figures = index(next(reference.parent.glob("MedQuAD-*.zip")), tmp_path / "references")
     assert (figures["questions"], figures["answered"]) == (47_457, 16_423)

@@ -12,9 +12,9 @@ from training.__main__ import COMMANDS, main
 ROOT = Path(__file__).parents[2]
 
 
-def test_an_unknown_recipe_is_told_in_one_line() -> None:
+def test_a_mistake_ends_the_process_in_one_line() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "training", "finetune", "--recipe", "fast"],
+        [sys.executable, "-m", "training", "prepare", "--source", "nowhere.zip"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -22,9 +22,17 @@ def test_an_unknown_recipe_is_told_in_one_line() -> None:
         check=False,
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("error: no recipe 'fast'; there are demo, full, lora, seed")
+    assert result.stderr.startswith("error: nowhere.zip: no such file or directory")
     assert len(result.stderr.splitlines()) == 1
     assert not result.stdout
+
+
+def test_an_unknown_recipe_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finetune", "--recipe", "fast"]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("error: no recipe 'fast'; there are demo, full, lora, seed")
+    assert len(told.err.splitlines()) == 1
+    assert not told.out
 
 
 @pytest.mark.parametrize(
@@ -48,7 +56,6 @@ def test_wrong_usage_exits_2_and_says_why(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["prepare", "--source", "nowhere.zip"], "error: nowhere.zip: no such file or directory"),
         (
             ["finetune", "--recipe", "full", "--learning-rate", "-1"],
             "finetuning.optimisation.learning_rate",

@@ -81,7 +81,9 @@ def test_the_texts_hold_the_seeds_rows_one_a_line(
         *zip(rows["QuestionClean"], rows["AnswerClean"], strict=True)
     ]
     assert len(lines) == len(rows)
-    for focus in FOCI:
+    known = set(table.loc[table["Split"] == "train", "Focus"]) & set(FOCI)
+    assert len(known) >= len(FOCI) - 2  # one topic to validate on, one to test on
+    for focus in known:
         assert sum(f"“{focus}”" in line for line in lines) == count
 
 
@@ -142,11 +144,11 @@ def test_a_full_disk_leaves_the_earlier_file(
     earlier = tmp_path / "seed.csv"
     earlier.write_text("earlier")
 
-    def fail(_: object, path: Path, **__: object) -> None:
+    def fail(path: Path, content: bytes) -> None:
         path.write_text("Focus,C")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(DataError, match=r"seed\.csv could not be written: .*No space left"):
         prepare(source, tmp_path)
     assert earlier.read_text() == "earlier"
@@ -196,3 +198,63 @@ def test_every_column_is_documented(prepared: Path) -> None:
     described = (module.__doc__ or "").split("The columns of medquad.csv")[1]
     for column in read(prepared / "medquad.csv").columns:
         assert re.search(rf"\b{column}\b", described), column
+
+
+def table_of(topics: int, rows: int) -> str:
+    """A CSV of so many topics with so many questions each, every answer its own."""
+    lines = ["Focus,Question,Answer"]
+    for topic in range(topics):
+        for row in range(rows):
+            answer = " ".join(f"w{topic}x{row}x{word}" for word in range(12))
+            lines.append(f"Topic {topic},What is {row} of topic {topic}?,{answer}.")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(("topics", "rows"), [(26, 7), (3, 1), (5, 2), (12, 40), (99, 3), (101, 2)])
+def test_few_topics_are_parted_too(tmp_path: Path, topics: int, rows: int) -> None:
+    (tmp_path / "mine.csv").write_text(table_of(topics, rows))
+    prepare(tmp_path / "mine.csv", tmp_path / "data")
+    table = read(tmp_path / "data" / "medquad.csv")
+    of = {name: set(found["GroupId"]) for name, found in table.groupby("Split")}
+    assert min(len(of["valid_unseen"]), len(of["test_unseen"])) >= min(2, 1 + topics // 20)
+    assert not of["train"] & (of["valid_unseen"] | of["test_unseen"])
+    assert (table["Split"] == "train").mean() >= 1 / 3
+    assert (table["Split"] == "train").mean() >= 0.6 or topics == 3
+
+
+def test_a_large_topic_is_trained_on(tmp_path: Path) -> None:
+    lines = table_of(4, 2).splitlines()
+    lines += [f"Large,What is {row}?,Answer number n{row} of those m{row}." for row in range(99)]
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    prepare(tmp_path / "mine.csv", tmp_path / "data")
+    table = read(tmp_path / "data" / "medquad.csv").query("Focus == 'Large'")
+    assert set(table["Split"]) <= {"train", "valid_seen", "test_seen", "heldout"}
+
+
+def test_questions_without_any_topic_are_parted_and_it_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [line.partition(",")[2] for line in table_of(10, 3).splitlines()]
+    (tmp_path / "mine.csv").write_text("\n".join(rows))
+    with caplog.at_level(logging.WARNING):
+        stats = prepare(tmp_path / "mine.csv", tmp_path / "data")
+    assert {"train", "valid_unseen", "test_unseen"} <= set(stats["splits"])
+    assert "no row names its topic" in caplog.text
+
+
+@pytest.mark.parametrize(("topics", "rows"), [(1, 40), (2, 5), (1, 1)])
+def test_too_few_topics_are_told_at_once(
+    tmp_path: Path, topics: int, rows: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "mine.csv").write_text(table_of(topics, rows))
+    with caplog.at_level(logging.WARNING):
+        prepare(tmp_path / "mine.csv", tmp_path / "data")
+    assert "no row for valid_unseen and test_unseen" in caplog.text
+    assert f"{topics * rows} rows of {topics} topics are too few" in caplog.text
+
+
+def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("Question,Answer\nWhat?,NaN\nWhy?,\n?,So.\n")
+    with pytest.raises(DataError, match=r"none of its 3 rows can be learned from: no answer"):
+        prepare(tmp_path / "mine.csv", tmp_path / "data")
+    assert not (tmp_path / "data").exists()

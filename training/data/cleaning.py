@@ -7,9 +7,19 @@ import re
 
 import pandas as pd
 
-REASONS = frozenset({"empty", "echo", "stub", "toc", "linklist", "dup"})
-"""Why a row is not kept: no answer; only the question again; only headings; a table of contents;
-links without their links; the question and answer of an earlier row."""
+WHY = {
+    "empty": "no answer, or no question",
+    "echo": "the answer is only the question again",
+    "stub": "the answer is only a heading",
+    "toc": "the answer is a table of contents",
+    "linklist": "the answer is a list of links without its links",
+    "dup": "the question and answer of an earlier row",
+    "hpo": "a Human Phenotype Ontology list, rewritten as prose",
+    "": "nothing amiss",
+}
+"""What each flag says."""
+REASONS = frozenset(WHY) - {"hpo", ""}
+"""The flags of rows that are not kept."""
 
 _BLANK_FOCUS = {  # three CDC documents, whose subject their addresses and questions tell
     "0000199.xml": "Vaccine-preventable diseases",
@@ -98,7 +108,7 @@ def clean_answer(answer: str, *, may_echo: bool) -> str:
 
 def _flags(question: str, answer: str) -> str:
     """Return the reason to leave a row out, or `hpo`, or nothing."""
-    if not answer:
+    if not _words(question) or not _words(answer):
         return "empty"
     if _words(answer) == _words(question) or _without_echo(answer) == "":
         return "echo"

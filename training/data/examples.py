@@ -27,7 +27,7 @@ class Pair(NamedTuple):
 
 
 def read_rows(data: Path, needed: Iterable[str] = _NEEDED) -> pd.DataFrame:
-    """Return `data/medquad.csv`, all text.
+    """Return `data/medquad.csv`, all text, with at least the columns that are needed.
 
     Raises:
         DataError: the table is missing, or not what `prepare` writes; names the columns.
@@ -54,7 +54,10 @@ def read_pairs(data: Path, column: str, value: str) -> list[Pair]:
     table = read_rows(data)
     rows = table[table[column] == value]
     if rows.empty:
-        raise DataError(f"{data / 'medquad.csv'} has no rows with {column} {value!r}")
+        raise DataError(
+            f"{data / 'medquad.csv'} has no rows with {column} {value!r}: its topics are too few "
+            "to part, which `prepare` told of; add rows of others, named in the column Focus"
+        )
     return [Pair(*pair) for pair in zip(rows["QuestionClean"], rows["AnswerClean"], strict=True)]
 
 

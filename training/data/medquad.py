@@ -1,4 +1,4 @@
-"""MedQuAD's XML (or a CSV in the seed's format) becomes one table, a row a question.
+"""MedQuAD's XML (or somebody's table of questions) becomes one table, a row a question.
 
 Source: Ben Abacha & Demner-Fushman, "A question-entailment approach to question answering", BMC
 Bioinformatics 2019; https://github.com/abachaa/MedQuAD, CC BY 4.0. Collections 10-12 carry no
@@ -6,11 +6,8 @@ answers (their licence took the text out) and are left aside unless asked for. K
 cleaning.
 """
 
-import csv
 import hashlib
 import re
-import zipfile
-import zlib
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +15,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
+from training.data import archive, tables
 from training.errors import DataError
 
 SEED_COLUMNS = ["Focus", "CUI", "SemanticType", "SemanticGroup", "Question", "Answer"]
@@ -35,8 +33,6 @@ PROVENANCE_COLUMNS = [
 ANSWERED_COLLECTIONS = range(1, 10)
 ALL_COLLECTIONS = range(1, 13)
 _PATH = re.compile(r"(?:^|/)((\d+)_[A-Za-z0-9_]+)/([A-Za-z0-9_.-]+\.xml)$")
-_LARGEST_FILE_BYTES = 16 * 2**20
-_LARGEST_SUM_BYTES = 256 * 2**20  # MedQuAD sevenfold; spaces zip a thousandfold
 
 
 class XmlFile(NamedTuple):
@@ -48,26 +44,34 @@ class XmlFile(NamedTuple):
     content: bytes
 
 
-def read_table(
-    source: Path, collections: Container[int] = ANSWERED_COLLECTIONS
-) -> tuple[pd.DataFrame, str]:
-    """Return the questions of an archive, a directory or a CSV, and the content's digest.
+def read_table(source: Path, collections: Container[int] | None = None) -> tuple[pd.DataFrame, str]:
+    """Return the questions of an archive, a directory or a table, and the content's digest.
 
-    The table has the seed's six columns and where each row comes from, all as text with "" for
-    what is missing; rows stand in the seed's order: collections by number, files by name. The
-    digest is SHA-256 over the XML files' names and bytes (or the CSV's bytes), so that it does
-    not depend on how an archive was packed.
+    The table has the notebook's six columns and where each row comes from, all as text with ""
+    for what is missing; rows stand in the notebook's order: collections by number, files by name.
+    The digest is SHA-256 over the XML files' names and bytes (or the table's bytes), so that it
+    does not depend on how an archive was packed.
+
+    Args:
+        source: a zip or directory of XML; or a table as `tables` reads it, zipped or not.
+        collections: those whose documents are wanted, and no table; None: the answered ones.
 
     Raises:
         DataError: the source is missing, damaged or something else.
     """
     if not source.exists():
         raise DataError(f"{source}: no such file or directory")
-    if source.suffix.lower() == ".csv":
-        return _read_csv(source)
-    files = sorted(_xml_files(source, collections), key=lambda file: (file.number, file.name))
+    tables.check_readable(str(source))
+    if tables.is_table(source.name):
+        if collections is not None:
+            raise _no_documents(source)
+        return _table(str(source), _content(source))
+    wanted = ANSWERED_COLLECTIONS if collections is None else collections
+    files = sorted(_xml_files(source, wanted), key=lambda file: (file.number, file.name))
     if not files:
-        raise DataError(f"{source}: no MedQuAD documents (1_CancerGov_QA/….xml and so on) in it")
+        if collections is None and (member := _only_table(source)):
+            return _table(*member)
+        raise _no_documents(source)
     rows = [row for file in files for row in _rows(file)]
     if not rows:
         raise DataError(f"{source}: no question in any of its {len(files)} documents")
@@ -83,70 +87,57 @@ def content_digest(files: list[XmlFile]) -> str:
     return digest.hexdigest()
 
 
-def _read_csv(source: Path) -> tuple[pd.DataFrame, str]:
+def _no_documents(source: Path) -> DataError:
+    return DataError(
+        f"{source}: no MedQuAD documents (1_CancerGov_QA/….xml and so on) in it; give MedQuAD's "
+        "archive or its unpacked directory"
+    )
+
+
+def _content(source: Path) -> bytes:
     try:
-        table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, OSError, pd.errors.ParserError, csv.Error) as error:
-        raise DataError(f"{source}: not a readable CSV: {error}") from error
-    missing = [column for column in SEED_COLUMNS if column not in table.columns]
-    if missing:
-        raise DataError(f"{source}: the CSV lacks the columns {', '.join(missing)}")
-    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first fields for an index
-        raise DataError(f"{source}: its rows have more fields than its first line names")
-    if table.empty:
-        raise DataError(f"{source}: no question below the CSV's first line")
-    table = table[SEED_COLUMNS].map(_one_line)
-    for column in PROVENANCE_COLUMNS:
-        table[column] = ""
-    table["AllCUIs"] = table["CUI"]  # what topics are joined by
-    table["QuestionId"] = [f"row-{number}" for number in range(len(table))]
-    return table, hashlib.sha256(source.read_bytes()).hexdigest()
-
-
-def _xml_files(source: Path, collections: Container[int]) -> Iterator[XmlFile]:
-    left = _LARGEST_SUM_BYTES
-    read = _directory_files if source.is_dir() else _archive_files
-    for file in read(source, collections):
-        left -= len(file.content)
-        if left < 0:
-            raise DataError(f"{source}: over {_LARGEST_SUM_BYTES:,} bytes of XML is no MedQuAD")
-        yield file
-
-
-def _directory_files(source: Path, collections: Container[int]) -> Iterator[XmlFile]:
-    try:
-        for path in source.rglob("*.xml"):
-            if file := _xml_file(path.as_posix(), path.stat().st_size, collections):
-                yield file._replace(content=path.read_bytes())
+        return source.read_bytes()
     except OSError as error:
-        raise DataError(f"{source}: not a readable directory: {error}") from error
+        raise DataError(f"{source}: not a readable {source.suffix[1:].upper()}: {error}") from error
 
 
-def _archive_files(source: Path, collections: Container[int]) -> Iterator[XmlFile]:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for entry in archive.infolist():
-                if file := _xml_file(entry.filename, entry.file_size, collections):
-                    yield file._replace(content=archive.read(entry))
-    # RuntimeError: encrypted, or a compression that Python does not have.
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        raise DataError(f"{source}: not a readable zip archive: {error}") from error
+def _table(name: str, content: bytes) -> tuple[pd.DataFrame, str]:
+    """Return a table's rows with every column that documents give, and its digest."""
+    content = tables.unpacked(name, content)
+    table = tables.read(name, content)
+    cuis = table.get("CUI", pd.Series("", index=table.index))
+    table["AllCUIs"] = cuis  # what topics are joined by
+    table["CUI"] = [codes.partition("|")[0] for codes in cuis]
+    table["QuestionId"] = [f"row-{number}" for number in range(len(table))]
+    columns = SEED_COLUMNS + PROVENANCE_COLUMNS
+    return table.reindex(columns=columns, fill_value=""), hashlib.sha256(content).hexdigest()
 
 
-def _xml_file(path: str, size: int, collections: Container[int]) -> XmlFile | None:
-    match = _PATH.search(path)
-    if not match or int(match[2]) not in collections:
+def _only_table(source: Path) -> tuple[str, bytes] | None:
+    """Return the name and content of the one table in an archive without documents.
+
+    Raises:
+        DataError: there are several.
+    """
+    found = [name for name in archive.names(source) if tables.is_table(name)]
+    if not found:
         return None
-    if size > _LARGEST_FILE_BYTES:
-        raise DataError(f"{path}: {size:,} bytes is no MedQuAD document")
-    return XmlFile(int(match[2]), match[1], match[3], b"")
+    if len(found) > 1:
+        raise DataError(f"{source}: several tables in it ({', '.join(found[:4])}); give one")
+    largest = archive.LARGEST_SUM_BYTES
+    _, content = next(archive.members(source, lambda name: name == found[0], largest))
+    return f"{source}, {found[0]}", content
+
+
+def _xml_files(source: Path, collections: Container[int]) -> list[XmlFile]:
+    def wanted(path: str) -> bool:
+        match = _PATH.search(path)
+        return match is not None and int(match[2]) in collections
+
+    found = ((_PATH.search(path), content) for path, content in archive.members(source, wanted))
+    return [
+        XmlFile(int(match[2]), match[1], match[3], content) for match, content in found if match
+    ]
 
 
 def _rows(file: XmlFile) -> Iterator[dict[str, str]]:

@@ -11,45 +11,24 @@ near-identical answer in training. Here documents are joined into topic groups, 
     drop                        rows that cleaning did not keep
 """
 
-import hashlib
-import re
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
 from training.data.near_duplicates import near_identical_pairs
+from training.data.topics import clusters, group_ids, normalise, stable_hash
 
 SEED_TOP = 100
 SEED_TRAIN_PER_FOCUS = 4
 _TEST_UNSEEN_SHARE = 0.090
 _VALID_UNSEEN_SHARE = 0.050
 _GENERIC_FOCI = 5
-_SHARED_CUI_FOCI = 3
+_FEWEST_TOPICS = 5
+_SPLITS = 3  # to train, to validate and to test on: a topic each at least
+
 # 56 foci tie at ten rows for the last two of the hundred places; the seed's pandas chose these.
 _SEED_TIES = ("Hearing Loss", "Tourette syndrome")
-
-
-class Groups:
-    """Union-find over hashable items."""
-
-    def __init__(self) -> None:
-        self._parent: dict[Hashable, Hashable] = {}
-
-    def find(self, item: Hashable) -> Hashable:
-        """Return the representative of an item's group."""
-        root = item
-        while (parent := self._parent.setdefault(root, root)) != root:
-            root = parent
-        while self._parent[item] != root:
-            self._parent[item], item = root, self._parent[item]
-        return root
-
-    def join(self, items: Iterable[Hashable]) -> None:
-        """Put all items into one group."""
-        roots = [self.find(item) for item in items]
-        for root in roots[1:]:
-            self._parent[root] = roots[0]
 
 
 def split(cleaned: pd.DataFrame) -> pd.DataFrame:
@@ -65,19 +44,22 @@ def split(cleaned: pd.DataFrame) -> pd.DataFrame:
         (kept[left], kept[right])
         for left, right in near_identical_pairs([answers[index] for index in kept])
     ]
-    clusters = _clusters(pairs)
+    near_copies = clusters(pairs)
     foci = table["FocusFixed"].map(normalise).tolist()
     generic = {
         row
-        for members in clusters
+        for members in near_copies
         if len({foci[row] for row in members}) >= _GENERIC_FOCI
         for row in members
     }
     near = [pair for pair in pairs if pair[0] not in generic]
     table["Generic"] = ["1" if row in generic else "" for row in range(len(table))]
-    table["GroupId"] = _group_ids(table, foci, near)
+    table["GroupId"] = group_ids(table, foci, near)
     top = top_foci(table)
-    table["Split"] = _assign(table, clusters, top)
+    unseen = _unseen_groups(table, top)
+    held_out = set(table.loc[table["GroupId"].isin(unseen), "FocusFixed"])
+    top = [focus for focus in top if focus not in held_out]
+    table["Split"] = _assign(table, near_copies, top, unseen)
     table["SeedRow"] = ""
     for _, rows in _top_rows(table, top, table["Split"] == "train"):
         table.loc[rows[:SEED_TRAIN_PER_FOCUS], "SeedRow"] = "train"
@@ -98,57 +80,15 @@ def top_foci(table: pd.DataFrame) -> list[str]:
     return [str(focus) for focus, _ in ranked[:SEED_TOP]]
 
 
-def normalise(text: str) -> str:
-    """Return a text's words, lower-case, so that case and punctuation make no difference."""
-    return " ".join(re.findall(r"\w+", text.lower()))
-
-
-def _clusters(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Return the connected sets of near-identical rows."""
-    groups = Groups()
-    rows: set[int] = set()
-    for pair in pairs:
-        groups.join(pair)
-        rows.update(pair)
-    clusters: dict[Hashable, list[int]] = defaultdict(list)
-    for row in sorted(rows):
-        clusters[groups.find(row)].append(row)
-    return list(clusters.values())
-
-
-def _group_ids(
-    table: pd.DataFrame, foci: Sequence[str], near: Iterable[tuple[int, int]]
+def _assign(
+    table: pd.DataFrame,
+    near_copies: list[list[int]],
+    top: list[str],
+    unseen: Mapping[str, str],
 ) -> list[str]:
-    """Join foci that are one topic; return each row's group, named by a hash of its first focus."""
-    # Rows without a focus are one topic with their document; a CSV's, which names none, together.
-    topics = [
-        focus or f"{collection}/{file}"
-        for focus, collection, file in zip(foci, table["Collection"], table["File"], strict=True)
-    ]
-    known = set(topics)
-    groups = Groups()
-    by_cui: dict[str, set[str]] = defaultdict(set)
-    for topic, synonyms, cuis in zip(topics, table["Synonyms"], table["AllCUIs"], strict=True):
-        names = {normalise(name) for name in synonyms.split("|")} & known
-        groups.join([topic, *sorted(names)])
-        for cui in filter(None, cuis.split("|")):
-            by_cui[cui].add(topic)
-    for sharing in by_cui.values():
-        if len(sharing) <= _SHARED_CUI_FOCI:
-            groups.join(sorted(sharing))
-    for left, right in near:
-        groups.join([topics[left], topics[right]])
-    first: dict[Hashable, str] = {}
-    for topic in sorted(known):
-        first.setdefault(groups.find(topic), topic)
-    return [f"g{_hash(first[groups.find(topic)])[:10]}" for topic in topics]
-
-
-def _assign(table: pd.DataFrame, clusters: list[list[int]], top: list[str]) -> list[str]:
     """Return each row's split."""
-    top_groups = set(table.loc[table["FocusFixed"].isin(top), "GroupId"])
     splits = [
-        _group_split(group, group in top_groups) if keep == "1" else "drop"
+        unseen.get(group, "train") if keep == "1" else "drop"
         for keep, group in zip(table["Keep"], table["GroupId"], strict=True)
     ]
     is_generic = (table["Generic"] == "1").tolist()
@@ -157,7 +97,7 @@ def _assign(table: pd.DataFrame, clusters: list[list[int]], top: list[str]) -> l
         for found, generic in zip(splits, is_generic, strict=True)
     ]
     same_question = _same(enumerate(table["QuestionClean"].map(normalise)))
-    same_answer = _same((row, str(members)) for members in clusters for row in members)
+    same_answer = _same((row, str(members)) for members in near_copies for row in members)
 
     def leaks(row: int) -> set[int]:
         return same_question(row) | same_answer(row)
@@ -166,7 +106,7 @@ def _assign(table: pd.DataFrame, clusters: list[list[int]], top: list[str]) -> l
     for _, rows in _top_rows(table, top, eligible):
         # The rows that would hold out the fewest others come first; the hash decides the rest.
         rows.sort(key=lambda row: len(leaks(row)))
-        for name in ("test_seen", "valid_seen"):
+        for name in _seen_splits(len(rows)):
             row = next((row for row in rows if splits[row] == "train"), None)
             if row is None:
                 break
@@ -187,12 +127,43 @@ def _hold_out(rows: Iterable[int], splits: list[str]) -> None:
             splits[row] = "heldout"
 
 
-def _group_split(group: str, trained_by_seed: bool) -> str:
-    """Return where a topic group goes; one with a top-100 Focus is trained on by `seed`."""
-    place = int(_hash(f"split {group}")[:8], 16) / 2**32
-    if trained_by_seed or place >= _TEST_UNSEEN_SHARE + _VALID_UNSEEN_SHARE:
-        return "train"
-    return "test_unseen" if place < _TEST_UNSEEN_SHARE else "valid_unseen"
+def _seen_splits(rows: int) -> tuple[str, ...]:
+    """Return the splits that a top focus with so many rows can spare one for."""
+    if rows <= SEED_TRAIN_PER_FOCUS:
+        return ()
+    return ("valid_seen",) if rows == SEED_TRAIN_PER_FOCUS + 1 else ("test_seen", "valid_seen")
+
+
+def _unseen_groups(table: pd.DataFrame, top: list[str]) -> dict[str, str]:
+    """Return the topic groups that nothing is trained on, each with its split.
+
+    A hash gives each group without a top-100 Focus its place. Of a table with few topics it may
+    leave a split without any, or all may be among the hundred: then the first by that hash are
+    held out, small ones first, a tenth of the topics for each split but five at most.
+    """
+    kept = table[table["Keep"] == "1"]
+    rows = kept.loc[kept["Generic"] != "1", "GroupId"].value_counts()  # that may be tested on
+    top_groups = set(table.loc[table["FocusFixed"].isin(top), "GroupId"])
+    found = {
+        group: "test_unseen" if where < _TEST_UNSEEN_SHARE else "valid_unseen"
+        for group in sorted(set(kept["GroupId"]) - top_groups)
+        if (where := _place(group)) < _TEST_UNSEEN_SHARE + _VALID_UNSEEN_SHARE
+    }
+    sizes = Counter(split for group, split in found.items() if group in rows.index)
+    fewest = min(_FEWEST_TOPICS, max(1, len(rows) // 10)) if len(rows) >= _SPLITS else 0
+    if min(sizes["test_unseen"], sizes["valid_unseen"]) >= fewest:
+        return found
+    most = rows.sum() / 5
+    ranked = sorted(
+        rows.index, key=lambda group: (rows[group] > most, group in top_groups, _place(group))
+    )
+    tests, validations = ranked[:fewest], ranked[fewest : 2 * fewest]
+    return dict.fromkeys(tests, "test_unseen") | dict.fromkeys(validations, "valid_unseen")
+
+
+def _place(group: str) -> float:
+    """Return a topic group's place in 0-1."""
+    return int(stable_hash(f"split {group}")[:8], 16) / 2**32
 
 
 def _same(labels: Iterable[tuple[int, str]]) -> Callable[[int], set[int]]:
@@ -212,11 +183,7 @@ def _top_rows(
     for row, (focus, fits) in enumerate(zip(table["FocusFixed"], eligible, strict=True)):
         if fits and focus in rows_by_focus:
             rows_by_focus[focus].append(row)
-    keys = (table["QuestionClean"] + "\0" + table["AnswerClean"]).map(_hash)
+    keys = (table["QuestionClean"] + "\0" + table["AnswerClean"]).map(stable_hash)
     return [
         (focus, sorted(rows, key=lambda row: keys[row])) for focus, rows in rows_by_focus.items()
     ]
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()

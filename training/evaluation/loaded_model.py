@@ -4,16 +4,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training.errors import TrainingError
-from training.prompt import END, encode_prompt, encode_text
+from training.pretrained import decoding_defaults, load_pretrained, name_unused
+from training.prompt import END, encode_prompt
 
 
 class Loaded(NamedTuple):
@@ -45,30 +40,20 @@ def load(source: str, revision: str | None = None) -> Loaded:
         TrainingError: there is no such model, its weights hold something else than numbers, or
             its tokenizer is missing or another model's.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source,
-            revision=revision,
-            dtype=torch.float32,
-            use_safetensors=True,
-            attn_implementation="sdpa",
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise TrainingError(f"{source}: {str(error).splitlines()[0]}") from error
-    rows = model.get_input_embeddings().weight.shape[0]
-    if not encode_text("What is asthma?", tokenizer):
-        raise TrainingError(f"{source}: it has no tokenizer, or one without a vocabulary")
-    if len(tokenizer) > rows:
+    model, tokenizer = load_pretrained(source, revision)
+    names = decoding_defaults(model)
+    guard = names.pop("no_repeat_ngram_size", 0)
+    if not isinstance(guard, int) or guard < 0:
         raise TrainingError(
-            f"{source}: its tokenizer has {len(tokenizer)} tokens, its model embeds {rows}; "
-            "it is another model's"
+            f"{source}: no_repeat_ngram_size in generation_config.json is {guard!r}, no number of "
+            "tokens"
         )
-    if broken := next((name for name, value in model.named_parameters() if not _finite(value)), ""):
-        raise TrainingError(f"{source}: {broken} is not all finite numbers; train it again")
-    return Loaded(
-        source, model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
-    )
+    ends = model.generation_config.eos_token_id
+    if ends not in (None, tokenizer.eos_token_id, [tokenizer.eos_token_id]):
+        names["eos_token_id"] = ends
+    name_unused(source, names)
+    device: Any = "cuda" if torch.cuda.is_available() else "cpu"
+    return Loaded(source, model.to(device).eval(), tokenizer)
 
 
 def load_fine_tuned(directory: Path) -> Loaded:
@@ -91,7 +76,3 @@ def shares_vocabulary(fine_tuned: Loaded, base: Loaded) -> bool:
     """Return whether every token of the base is the same token of the fine-tuned model."""
     tokens: dict[str, int] = fine_tuned.tokenizer.get_vocab()
     return base.tokenizer.get_vocab().items() <= tokens.items()
-
-
-def _finite(value: torch.Tensor) -> bool:
-    return bool(value.isfinite().all())

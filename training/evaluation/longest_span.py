@@ -10,7 +10,7 @@ from itertools import takewhile
 
 import pydivsufsort
 
-from training.data.splits import normalise
+from training.data.topics import normalise
 
 _LONGEST_BYTES = 16_384  # of a span, longer than nearly every answer; bounds one comparison
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from training.data.examples import read_rows
-from training.data.splits import normalise
+from training.data.topics import normalise
 from training.errors import DataError
 
 SPLITS = ("test_unseen", "test_seen", "valid_unseen", "valid_seen", "random")

@@ -3,6 +3,7 @@
 Knows nothing about models or intervals. What is a mean over answers in the end is 0-1 here.
 """
 
+import re
 import string
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ from training.evaluation.metrics import BLEU_ORDERS
 REPEATING = 0.2
 """Share of repeated 4-grams from which an answer counts as repeating itself."""
 _GRAM_WORDS = 4
-_ARTICLES = frozenset(("a", "an", "the"))
+_ARTICLE = re.compile(r"\b(?:a|an|the)\b")
+_WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 class Answer(NamedTuple):
@@ -29,11 +31,13 @@ class Answer(NamedTuple):
 
 
 class _Squad(Tokenizer):  # type: ignore[misc]
-    """Words as SQuAD's evaluation compares them (Rajpurkar et al. 2016)."""
+    """Words as SQuAD's script 1.1 compares them (Rajpurkar et al. 2016).
+
+    `app.answering.comparison` has the same for the service: the packages share no code.
+    """
 
     def tokenize(self, text: str) -> list[str]:
-        bare = text.lower().translate(str.maketrans("", "", string.punctuation))
-        return [word for word in bare.split() if word not in _ARTICLES]
+        return _ARTICLE.sub(" ", text.lower().translate(_WITHOUT_PUNCTUATION)).split()
 
 
 _ROUGE = RougeScorer(["rouge1", "rouge2", "rougeL"], tokenizer=DefaultTokenizer(use_stemmer=False))

@@ -6,21 +6,10 @@ to print. Knows nothing about the seed's treatment, figures or pages.
 
 import pandas as pd
 
+from training.data.cleaning import WHY
 from training.data.medquad import SEED_COLUMNS
 
 NOT_GIVEN = "(not given)"
-WHY = {
-    "empty": "no answer",
-    "echo": "the answer is only the question again",
-    "stub": "the answer is only a heading",
-    "toc": "the answer is a table of contents",
-    "linklist": "the answer is a list of links without its links",
-    "dup": "the question and answer of an earlier row",
-    "hpo": "a Human Phenotype Ontology list, rewritten as prose",
-    "": "nothing amiss",
-}
-"""What each of `cleaning`'s flags says."""
-
 _LENGTHS = {
     "Question": "QuestionClean",
     "Answer": "AnswerClean",

@@ -56,9 +56,7 @@ def publish(
 def training_record(directory: Path) -> dict[str, Any]:
     """Return what a model directory records of its training; nothing where there is no record."""
     try:
-        record: dict[str, Any] = json.loads(
-            (directory / "training.json").read_text(encoding="utf-8")
-        )
+        record = json.loads((directory / "training.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return record
+    return record if isinstance(record, dict) else {}

@@ -3,14 +3,9 @@
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from training.errors import TrainingError
+from training.pretrained import decoding_defaults, load_pretrained, name_unused
 from training.prompt import add_format
 
 
@@ -20,33 +15,18 @@ def load_base(
     """Load a base model in float32, with the prompt format's tokens added.
 
     The new embedding rows start at the mean of the old ones: a random row would first have to
-    be unlearned.
+    be unlearned. How the base makes its answers is set aside: the model to be is another one.
 
     Raises:
-        TrainingError: there is no such base, or it has no tokenizer or another model's.
+        TrainingError: there is no such base, it is broken, or its tokenizer is another model's.
 
     """
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base, revision=revision)
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            base,
-            revision=revision,
-            dtype=torch.float32,
-            use_safetensors=True,
-            resid_pdrop=dropout,
-            embd_pdrop=dropout,
-            attn_pdrop=dropout,
-        )
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"base {base}: {str(error).splitlines()[0]}") from error
+    model, tokenizer = load_pretrained(
+        base, revision, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout
+    )
+    _set_aside_decoding(model, base)
     embeddings: Any = model.get_input_embeddings()
     rows, old_tokens = embeddings.weight.shape[0], len(tokenizer)
-    if not tokenizer.encode("What is asthma?", add_special_tokens=False):
-        raise TrainingError(f"base {base}: it has no tokenizer, or one without a vocabulary")
-    if old_tokens > rows:
-        raise TrainingError(
-            f"base {base}: its tokenizer has {old_tokens} tokens, its model embeds {rows}"
-        )
     add_format(tokenizer)
     if len(tokenizer) > rows:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
@@ -58,3 +38,13 @@ def load_base(
         config.eos_token_id = tokenizer.eos_token_id
         config.pad_token_id = tokenizer.pad_token_id
     return model, tokenizer
+
+
+def _set_aside_decoding(model: PreTrainedModel, base: str) -> None:
+    """Forget the base's decoding defaults: transformers refuses to save some that it loads."""
+    names = decoding_defaults(model)
+    name_unused(base, names)
+    for name in names:
+        if hasattr(model.config, name):  # as models were saved before generation_config.json
+            delattr(model.config, name)
+    model.generation_config = GenerationConfig(bos_token_id=model.config.bos_token_id)

@@ -1,136 +1,160 @@
-"""What the models run on: device, number format, and how many threads a CPU gives them.
+"""On which device each model runs and in which number format: decided once, before anything loads.
 
-Knows nothing about models' files. A container's CPU quota counts, not the host's cores.
+Knows nothing about models' files, and imports neither PyTorch nor OpenVINO: what the machine has is
+handed in (`device_facts.facts`). Whoever names a device gets that one, or the reason why not.
 """
 
-import copy
-import math
-import os
-import time
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
-import torch
-from transformers import PreTrainedModel
+from app.engine.backends.cards import (
+    INSTALL,
+    Card,
+    Facts,
+    dotted,
+    first_usable,
+    why_no_mps,
+    why_not,
+)
+from app.errors import DeviceError
 
-from app.engine.backends.packing import can_pack, pack
-from app.engine.backends.quantizing import check_int8, quantize
-from app.errors import CheckpointError
-
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-_TRIAL_REQUESTS = 16
-_TRIAL_REPEATS = 5
-_SMALL_PARAMETERS = 50_000_000  # GPT-2 has 124M, the demo pair 10M
-_WORTHWHILE = 1.25  # rounding must pay: answers then depend a little on what else is in the batch
-
-
-def best_device(wanted: str) -> torch.device:
-    """Return the device named, or for `auto` CUDA, else MPS, else the CPU.
-
-    Raises:
-        CheckpointError: the name is no device, or this machine has none of that kind.
-
-    """
-    if wanted != "auto":
-        try:
-            torch.empty(0, device=wanted)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"device {wanted!r} cannot be used: {reason}") from error
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+_BFLOAT16_CAPABILITY = (8, 0)
+"""Older cards have no bfloat16 arithmetic: PyTorch emulates it, at a fraction of the speed."""
+_FORMATS = MappingProxyType(
+    {
+        "cpu": ("float32", "bfloat16", "int8"),
+        "cuda": ("float32", "bfloat16", "float16"),
+        "mps": ("float32", "float16"),
+    }
+)
 
 
-def cpu_threads(quota_file: Path = _CGROUP_QUOTA) -> int:
-    """Return how many threads may compute at once: the cores allowed, within the cgroup's quota.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one model runs on."""
 
-    More threads than the quota (cgroup v2's `cpu.max`) would be stopped for part of every period,
-    and the others would wait for them.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    allowed = cores or 1
-    try:
-        quota, period = quota_file.read_text().split()
-    except (OSError, ValueError):
-        return allowed  # no cgroup v2 here
-    return allowed if quota == "max" else max(1, min(allowed, math.ceil(int(quota) / int(period))))
+    device: str
+    """`cpu`, `mps`, or `cuda:` and the card's number."""
+    dtype: str
+    backend: Literal["openvino", "torch"]
+    reason: str
+    """Why this one, and why no better one, in a sentence for the log and `/info`."""
+    card: Card | None = None
+    models_on_card: int = 1
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the model's process must have in its environment before it imports anything."""
+        return {} if self.card else {"CUDA_VISIBLE_DEVICES": ""}
 
 
-def is_small(parameters: int) -> bool:
-    """Whether a step of a model is too short for threads to share: they wait for each other."""
-    return parameters < _SMALL_PARAMETERS
+def decide(device: str, dtype: str, facts: Facts, models: int = 2) -> tuple[Decision, ...]:
+    """Return what each model runs on.
 
-
-def best_dtype(wanted: str, device: torch.device) -> torch.dtype | None:
-    """Return the dtype named, or for `auto` bfloat16 on CUDA and float32 on MPS.
-
-    On a CPU `auto` is None: it takes a trial with the model (`fitted`). It is never int8.
+    Args:
+        device: `auto`, `cpu`, `mps`, `cuda` (the first card that works), `cuda:1`, or as many of
+            these as there are models, with commas between.
+        dtype: `auto`, or the format that matrices must have. Output heads are float32 in 16 bits.
+        facts: what this machine has.
+        models: how many there are.
 
     Raises:
-        CheckpointError: it is int8, and the device has no use for it.
+        DeviceError: what was asked for by name cannot be had; says why.
 
     """
-    if wanted != "auto":
-        named: torch.dtype = getattr(torch, wanted)
-        if named == torch.int8:
-            check_int8(device)
-        return named
-    return {"cuda": torch.bfloat16, "cpu": None}.get(device.type, torch.float32)
+    names = [name.strip() for name in device.split(",")]
+    if len(names) == 1:
+        names *= models
+    if len(names) != models:
+        raise DeviceError(f"device {device!r} names {len(names)} devices for {models} models")
+    decided = [_decided(name, dtype, facts) for name in names]
+    on = [each.device for each in decided]
+    return tuple(_sharing(each, on.count(each.device)) for each in decided)
 
 
-def fitted(model: PreTrainedModel, dtype: torch.dtype | None) -> PreTrainedModel:
-    """Return a model as it runs fastest on this CPU: its matrices packed or not, in which format.
-
-    Without a dtype it is float32, or bfloat16 where that is clearly faster; never where it is
-    emulated (no AVX-512 BF16, no AMX), which is many times slower. A small model is bound by other
-    things and stays as it is: what is served must not turn on a moment's noise.
-    """
-    if dtype == torch.int8:
-        quantize(model)
-        return model
-    if is_small(model.num_parameters()):
-        return _to(model, dtype or torch.float32)
-    tried = [(each, form) for each in _formats(dtype) for form in (False, True)]
-    best, best_seconds = model, math.inf
-    for each, packed in tried:
-        if packed and not can_pack(each):
-            continue
-        copied = _to(copy.deepcopy(model), each)
-        if packed:
-            pack(copied)
-        seconds = _trial(copied)
-        rounds = each != torch.float32 and best.dtype == torch.float32 and dtype is None
-        if seconds * (_WORTHWHILE if rounds else 1.0) < best_seconds:
-            best, best_seconds = copied, seconds
-    return best
+def _sharing(decision: Decision, models: int) -> Decision:
+    return Decision(
+        decision.device,
+        decision.dtype,
+        decision.backend,
+        decision.reason,
+        decision.card,
+        models if decision.card else 1,
+    )
 
 
-def _formats(dtype: torch.dtype | None) -> list[torch.dtype]:
-    if dtype is not None:
-        return [dtype]
-    capabilities = torch.cpu.get_capabilities()
-    fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return [torch.float32, torch.bfloat16] if fast else [torch.float32]
+def _decided(name: str, dtype: str, facts: Facts) -> Decision:
+    if name == "auto":
+        return _best(dtype, facts)
+    if name == "cpu":
+        return _on_cpu(dtype, facts, "asked for")
+    if name == "mps":
+        if not facts.mps:
+            raise DeviceError(f"device 'mps' cannot be used: {why_no_mps(facts)}")
+        return _accelerated("mps", dtype, "asked for")
+    if match := re.fullmatch(r"cuda(?::(\d+))?", name):
+        index = int(match[1]) if match[1] else first_usable(facts)
+        if reason := why_not(index, facts):
+            raise DeviceError(f"device {name!r} cannot be used: {reason}")
+        return _on_card(index, dtype, facts, "asked for")
+    raise DeviceError(f"device {name!r} is none: say auto, cpu, mps, cuda, or cuda:1 and so on")
 
 
-def _to(model: Any, dtype: torch.dtype) -> PreTrainedModel:
-    converted: PreTrainedModel = model.to(dtype)
-    return converted
+def _best(dtype: str, facts: Facts) -> Decision:
+    """Return the best that works; what does not is told."""
+    index = first_usable(facts)
+    reason = why_not(index, facts)
+    if reason is None:
+        return _on_card(index, dtype, facts, "the best there is")
+    if facts.mps:
+        return _accelerated("mps", dtype, "the best there is")
+    if facts.driver is None and not facts.cards:
+        return _on_cpu(dtype, facts, "there is no card")
+    return _on_cpu(dtype, facts, f"there is a card, but it cannot be used: {reason}")
 
 
-@torch.inference_mode()
-def _trial(model: Any) -> float:
-    """Return the least seconds of a step of one request and a step of many, one after another."""
-    return sum(_least_seconds(model, requests) for requests in (1, _TRIAL_REQUESTS))
+def _on_card(index: int, dtype: str, facts: Facts, why: str) -> Decision:
+    card = facts.cards[index]
+    capability = dotted(card.capability)
+    fast = "bfloat16" if card.capability >= _BFLOAT16_CAPABILITY else "float16"
+    chosen = _format("cuda", dtype, fast)
+    if chosen == "bfloat16" and card.capability < _BFLOAT16_CAPABILITY:
+        raise DeviceError(
+            f"dtype 'bfloat16' cannot be used: {card.name} (compute capability {capability}) only "
+            "emulates it; float16 and float32 run on it"
+        )
+    gigabytes = card.memory_bytes / 1024**3
+    what = f"{card.name}, compute capability {capability}, {gigabytes:.0f} GB"
+    if facts.driver:
+        what += f", driver {facts.driver}"
+    return Decision(f"cuda:{index}", chosen, "torch", f"{why}: {what}", card)
 
 
-def _least_seconds(model: Any, requests: int) -> float:
-    ids = torch.zeros(requests, 1, dtype=torch.long)
-    times = []
-    for _ in range(_TRIAL_REPEATS + 1):
-        started = time.perf_counter()
-        model(ids, use_cache=False)
-        times.append(time.perf_counter() - started)
-    return min(times[1:])
+def _accelerated(device: str, dtype: str, why: str) -> Decision:
+    return Decision(device, _format(device, dtype, "float32"), "torch", why)
+
+
+def _on_cpu(dtype: str, facts: Facts, why: str) -> Decision:
+    chosen = _format("cpu", dtype, "float32")
+    if facts.openvino:
+        return Decision("cpu", chosen, "openvino", why)
+    if facts.torch is None:
+        raise DeviceError(
+            f"neither OpenVINO nor PyTorch is installed: pip install medqa, or {INSTALL}"
+        )
+    if chosen == "int8":
+        raise DeviceError("dtype 'int8' cannot be used: it needs OpenVINO, which is not installed")
+    return Decision("cpu", chosen, "torch", f"{why}; PyTorch, as OpenVINO is not installed")
+
+
+def _format(kind: str, wanted: str, best: str) -> str:
+    if wanted == "auto":
+        return best
+    if wanted not in _FORMATS[kind]:
+        raise DeviceError(
+            f"dtype {wanted!r} cannot be used on {kind}: it has {', '.join(_FORMATS[kind])}"
+        )
+    return wanted

@@ -32,9 +32,7 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[Choice]:
         logprobs = known.log_softmax(dim=-1)
         best = logprobs.topk(min(plan.top, logits.shape[-1]), dim=-1)
         of_tokens = logprobs.gather(1, of[:, None])[:, 0]
-        tell(
-            choices, plan, rows, of_tokens.tolist(), best.indices.tolist(), best.values.tolist()
-        )
+        tell(choices, plan, rows, of_tokens.tolist(), best.indices.tolist(), best.values.tolist())
     return choices
 
 

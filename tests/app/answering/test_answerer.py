@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from app.answering.answerer import Answer, Answerer, Deadlines
 from app.answering.prompt_format import PromptFormat
+from app.engine.admission import Limits
 from app.engine.checkpoint import Checkpoint
 from app.engine.interface import Decoding
-from app.engine.generation import BatchingEngine
 from app.errors import DeadlineExceeded, GenerationFailed
-from tests.app.conftest import FakeEngine
+from tests.app.conftest import FakeEngine, running_engine
 
 Build = Callable[..., Answerer]
 LONG = Decoding(max_new_tokens=100)
@@ -119,13 +120,12 @@ async def test_bits_per_byte_counts_bytes(answerer: Build, fine_tuned: Checkpoin
     assert await answerer(engine).bits_per_byte("?", "é") == 8.0 * tokens / 2
 
 
-async def test_the_same_question_has_the_same_answer(
-    engine: BatchingEngine, tiny_format: PromptFormat
-) -> None:
-    one = Answerer("fine-tuned", engine, tiny_format, Deadlines(30.0, 30.0))
-    answers = [await one.answer("What is asthma?", Decoding(10)) for _ in range(2)]
-    together = await asyncio.gather(
-        *(one.answer("What is asthma?", Decoding(10)) for _ in range(3))
-    )
+async def test_the_same_question_has_the_same_answer(pair: Path, tiny_format: PromptFormat) -> None:
+    async with running_engine(pair / "fine-tuned", Limits(4, 2, 64)) as engine:
+        one = Answerer("fine-tuned", engine, tiny_format, Deadlines(30.0, 30.0))
+        answers = [await one.answer("What is asthma?", Decoding(10)) for _ in range(2)]
+        together = await asyncio.gather(
+            *(one.answer("What is asthma?", Decoding(10)) for _ in range(3))
+        )
     assert len({answer.text for answer in [*answers, *together]}) == 1
     assert answers[0].text

@@ -124,7 +124,7 @@ async def test_a_reference_scores_both_sides(
     assert ours
     assert theirs
     assert ours.rouge_l == pytest.approx(8 / 9)
-    assert ours.token_f1 == pytest.approx(8 / 9)
+    assert ours.token_f1 == pytest.approx(6 / 7)  # without "a"
     assert theirs.rouge_l == theirs.token_f1 == 0
     assert ours.bits_per_byte
     assert ours.bits_per_byte > 0
@@ -148,12 +148,12 @@ async def test_closing_cancels_both_sides(
 @pytest.mark.parametrize(
     ("reference", "answer", "expected"),
     [
-        ("a b c", "a b c", 1.0),
-        ("a b c", "A, B; c!", 1.0),
-        ("a b c d", "a b", 2 / 3),
-        ("a a a", "a", 1 / 2),
-        ("a", "b", 0.0),
-        ("a", "", 0.0),
+        ("x y z", "x y z", 1.0),
+        ("x y z", "X, Y; z!", 1.0),
+        ("w x y z", "w x", 2 / 3),
+        ("x x x", "x", 1 / 2),
+        ("x", "y", 0.0),
+        ("x", "", 0.0),
     ],
 )
 def test_token_f1(reference: str, answer: str, expected: float) -> None:

@@ -233,6 +233,7 @@ def test_clients_that_leave_free_their_places(server: Server, path: str, stream:
     raise AssertionError(f"places still taken: {running}")
 
 
+@pytest.mark.long
 async def test_overload_is_refused_and_nothing_is_lost(server: Server) -> None:
     async with httpx.AsyncClient(
         base_url=server.url, timeout=120, limits=httpx.Limits(max_connections=None)

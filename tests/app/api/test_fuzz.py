@@ -27,6 +27,7 @@ _CHECKS = [status_code_conformance, content_type_conformance, response_schema_co
 
 _DOCUMENT: Any = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 _OPERATIONS = [result.ok() for result in _DOCUMENT.get_all_operations()]
+_ASKING = [operation for operation in _OPERATIONS if operation.method == "post"]
 
 
 @pytest.mark.parametrize("operation", _OPERATIONS, ids=lambda operation: operation.label)
@@ -40,6 +41,21 @@ def test_what_the_document_allows_and_forbids(
     response = case.call(base_url=server.url, timeout=60)
     case.validate_response(response, checks=_CHECKS)
     assert response.status_code != 500
+
+
+@pytest.mark.parametrize("operation", _ASKING, ids=lambda operation: operation.label)
+def test_streams_hold_the_events_that_the_document_names(server: Server, operation: Any) -> None:
+    question = {"question": "I took too many pills, what now?", "max_new_tokens": 3}
+    raw = {"model": "base", "max_tokens": 3}
+    body = {
+        "/v1/completions": raw | {"prompt": "Asthma", "stream_options": {"include_usage": True}},
+        "/v1/chat/completions": raw | {"messages": [{"role": "user", "content": "What?"}]},
+    }.get(operation.path, question)
+    case = operation.Case(body=body | {"stream": True}, media_type="application/json")
+    response = case.call(base_url=server.url, timeout=60)
+    assert response.headers["content-type"][0].startswith("text/event-stream")
+    assert response.text.count("data: ") > 2
+    case.validate_response(response, checks=_CHECKS)
 
 
 _VALUES = st.recursive(

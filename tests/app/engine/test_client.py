@@ -276,7 +276,7 @@ async def test_a_model_that_must_not_be_served_is_named(broken: Path) -> None:
 
 async def test_training_answers_that_cannot_be_read_are_named(broken: Path) -> None:
     (broken / "training_text.npz").write_bytes(b"no archive")
-    with pytest.raises(CheckpointError, match="training_text.npz cannot be read"):
+    with pytest.raises(CheckpointError, match=r"training_text\.npz cannot be read"):
         async with running_engine(broken, LIMITS):
             pass
 

@@ -14,26 +14,26 @@ import pytest
 from tests.app.conftest import Server
 from tests.app.faults.wire import QUESTION
 
-RECEIVE_SECONDS = 2
-SEND_SECONDS = 2
+RECEIVE_SECONDS = 1
+SEND_SECONDS = 1
 PLACES = 6  # of each model: four answers being made, two in wait
 
-# On SIGUSR1 the next forward pass of a model's process fails as one does that finds no memory.
-_NO_MEMORY_ON_SIGNAL = """
-import signal, app.engine.generation
-start, wanted = app.engine.generation.BatchingEngine.start, []
-signal.signal(signal.SIGUSR1, lambda *_: wanted.append(1))
-def short_of_memory(engine):
-    forward = engine.checkpoint.model.forward
-    def failing(*arguments, **named):
-        if wanted:
-            wanted.pop()
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 0xdead bytes")
-        return forward(*arguments, **named)
-    engine.checkpoint.model.forward = failing
-    start(engine)
-app.engine.generation.BatchingEngine.start = short_of_memory
+# Runs `fault` before each step of a model's process; what it raises, the step raises.
+BEFORE_EACH_STEP = """
+import signal, threading, time
+from app.engine.backends.openvino import OpenVINO
+forward, told = OpenVINO.forward, []
+signal.signal(signal.SIGUSR1, lambda *_: told.append(1))
+def faulty(backend, runs):
+    {fault}
+    return forward(backend, runs)
+OpenVINO.forward = faulty
 """
+
+# On SIGUSR1 the next step of a model's process fails as one does that finds no memory.
+_NO_MEMORY_ON_SIGNAL = BEFORE_EACH_STEP.format(
+    fault="if told and told.pop(): raise MemoryError('0xdead bytes')"
+)
 
 
 def pair_settings(pair: Path) -> dict[str, str]:

@@ -6,10 +6,13 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.app.conftest import Server
 from tests.app.faults.conftest import answer, pair_settings, started, unharmed
 from tests.app.faults.wire import QUESTION
+
+pytestmark = pytest.mark.long
 
 _LIMIT = 6
 _WINDOW_SECONDS = 300

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.app.faults.conftest import (
     RECEIVE_SECONDS,
@@ -14,6 +15,8 @@ from tests.app.faults.conftest import (
     started,
     unharmed,
 )
+
+pytestmark = pytest.mark.long
 
 _DESCRIPTORS = 64
 _FEW = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({_DESCRIPTORS},) * 2)"

@@ -29,6 +29,7 @@ def _vanish(server: Server, chance: random.Random) -> None:
             reset(connection)
 
 
+@pytest.mark.long
 def test_sockets_closed_at_random(outlived: Server) -> None:
     def vanish_often(seed: int) -> None:
         chance = random.Random(seed)

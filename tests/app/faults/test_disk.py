@@ -4,12 +4,15 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.app.conftest import Server
 from tests.app.engine.test_checkpoint import Hub, hub
 from tests.app.faults.conftest import answer, pair_settings, settled, started, under_load
 
 __all__ = ["hub"]
+
+pytestmark = pytest.mark.long
 
 _TOO_SMALL_BYTES = 16_384
 _SMALL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({},) * 2)"

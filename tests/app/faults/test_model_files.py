@@ -4,8 +4,12 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from tests.app.conftest import Server
 from tests.app.faults.conftest import answer, pair_settings, started, under_load, unharmed
+
+pytestmark = pytest.mark.long
 
 WEIGHTS = "model.safetensors"
 

@@ -3,8 +3,12 @@
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.app.conftest import free_port
 from tests.app.faults.conftest import answer, pair_settings, started, under_load, unharmed
+
+pytestmark = pytest.mark.long
 
 
 def test_a_redis_that_is_down_and_then_hangs(pair: Path) -> None:

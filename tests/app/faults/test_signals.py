@@ -7,24 +7,23 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from tests.app.conftest import Server, free_port
-from tests.app.faults.conftest import answer, pair_settings, running, started, under_load
+from tests.app.faults.conftest import (
+    BEFORE_EACH_STEP,
+    answer,
+    pair_settings,
+    running,
+    started,
+    under_load,
+)
 from tests.app.faults.wire import asking, connected, everything
 
+pytestmark = pytest.mark.long
+
 # So slow that no answer is over before the signal comes.
-_SLOW = """
-import time, app.engine.generation
-start = app.engine.generation.BatchingEngine.start
-def slowly(engine):
-    forward = engine.checkpoint.model.forward
-    def late(*arguments, **named):
-        time.sleep(0.02)
-        return forward(*arguments, **named)
-    engine.checkpoint.model.forward = late
-    start(engine)
-app.engine.generation.BatchingEngine.start = slowly
-"""
+_SLOW = BEFORE_EACH_STEP.format(fault="time.sleep(0.02)")
 
 
 def test_sigterm_under_load(pair: Path) -> None:
@@ -33,7 +32,7 @@ def test_sigterm_under_load(pair: Path) -> None:
             opened.enter_context(connected(server)).sendall(beginning)
         streams = [opened.enter_context(connected(server, seconds=60)) for _ in range(8)]
         for stream in streams:
-            stream.sendall(asking("/compare", max_new_tokens=110, stream=True))
+            stream.sendall(asking("/compare", max_new_tokens=60, stream=True))
         while running(server) < 2 * len(streams):
             time.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)

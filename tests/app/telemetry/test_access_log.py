@@ -49,20 +49,6 @@ def _engines(fine_tuned: Checkpoint, base: Checkpoint) -> dict[ModelName, FakeEn
     }
 
 
-def _start(pair: Path, **more: str) -> Server:
-    """Start a server whose two places are soon taken."""
-    server = Server(
-        MEDQA_FINE_TUNED_MODEL=str(pair / "fine-tuned"),
-        MEDQA_BASE_MODEL=str(pair / "base"),
-        MEDQA_MAX_RUNNING="1",
-        MEDQA_MAX_WAITING="0",
-        MEDQA_LOG_LEVEL="debug",
-        **more,
-    )
-    server.wait_until_ready()
-    return server
-
-
 def _ask_in_every_way(server: Server) -> tuple[str, set[int]]:
     """Send the marker in good, bad, big, lost and crowded requests; return an answer to it."""
 
@@ -94,8 +80,17 @@ def _ask_in_every_way(server: Server) -> tuple[str, set[int]]:
     return answer, statuses
 
 
+@pytest.mark.long
 def test_json_logs_hold_no_texts(pair: Path) -> None:
-    server = _start(pair, MEDQA_LOG_FORMAT="json")
+    server = Server(
+        MEDQA_FINE_TUNED_MODEL=str(pair / "fine-tuned"),
+        MEDQA_BASE_MODEL=str(pair / "base"),
+        MEDQA_MAX_RUNNING="1",  # and so its places are soon taken
+        MEDQA_MAX_WAITING="0",
+        MEDQA_LOG_LEVEL="debug",
+        MEDQA_LOG_FORMAT="json",
+    )
+    server.wait_until_ready()
     answer, statuses = _ask_in_every_way(server)
     output = server.stop()
     assert statuses == {200, 400, 404, 413, 422, 429}
@@ -112,12 +107,22 @@ def test_json_logs_hold_no_texts(pair: Path) -> None:
     assert len(ids) == len(requests)
 
 
-def test_texts_are_logged_when_asked_for(pair: Path) -> None:
-    server = _start(pair, MEDQA_LOG_TEXTS="true")
-    answer, _ = _ask_in_every_way(server)
-    output = server.stop()
-    assert json.dumps(QUESTION) in output
-    assert json.dumps(answer) in output
+@pytest.mark.parametrize("path", ["/answer", "/compare"])
+@pytest.mark.parametrize("log_texts", [False, True])
+async def test_texts_are_logged_when_asked_for(
+    fine_tuned: Checkpoint, base: Checkpoint, written: Written, path: str, log_texts: bool
+) -> None:
+    app = create_app(Settings(_env_file=None, log_texts=log_texts), _engines(fine_tuned, base))
+    async with client_of(app) as client:
+        before = len(written())
+        for stream in (False, True):
+            body = {"question": QUESTION, "stream": stream}
+            assert (await client.post(path, json=body)).status_code == 200
+    lines = written()[before:]
+    assert len(lines) == 2
+    for line in lines:
+        assert (json.dumps(QUESTION) in line) == log_texts
+        assert ('"A disease."' in line) == log_texts
 
 
 async def test_a_request_is_one_line(

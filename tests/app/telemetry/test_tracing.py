@@ -75,7 +75,10 @@ async def test_spans_of_a_request_and_its_answers(
         engines["base"].error = DeadlineExceeded("too slow")
         await client.post("/compare", json={"question": f"What is {MARKER}?"})
         await client.get("/healthz")
-        await client.get("/references", params={"q": MARKER})  # a URL that holds a question
+        # URLs that hold a question:
+        await client.get("/references", params={"q": MARKER})
+        await client.post(f"/answer?question={MARKER}", json={})
+        await client.get(f"/what-is-{MARKER}")
     spans = {span.name: span for span in _spans(collector.received)}
     assert set(spans) == {"POST /compare", "text_completion fine-tuned", "text_completion base"}
     request = spans.pop("POST /compare")

@@ -20,6 +20,9 @@ from tests.app.conftest import FakeEngine, Server, serving
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
 ASKED = "Is hemophilia inherited?"
+# A phone in light colours would show nothing else: the style sheet's rules for narrow windows name
+# no colour, and only hide what a desktop shows.
+LOOKS = pytest.mark.parametrize(("phone", "dark"), [(False, False), (False, True), (True, True)])
 
 expect.set_options(timeout=20_000)
 

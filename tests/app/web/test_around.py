@@ -17,6 +17,7 @@ from tests.app.api.test_notices import EMERGENCY
 from tests.app.conftest import serving
 from tests.app.web.conftest import (
     ASKED,
+    LOOKS,
     Fake,
     Open,
     ask,
@@ -72,8 +73,8 @@ def _watch_alerts(page: Page) -> None:
     }""")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.long
+@LOOKS
 def test_a_notice_stands_above_everything(
     opened: Open, fake: Fake, phone: bool, dark: bool
 ) -> None:
@@ -173,8 +174,8 @@ def test_the_notice_alone_where_the_service_answers_nothing_else(opened: Open, f
         assert_accessible(page)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.long
+@LOOKS
 def test_published_answers_are_listed_below(
     opened: Open, fake: Fake, made: Path, phone: bool, dark: bool
 ) -> None:
@@ -223,6 +224,7 @@ def test_published_answers_are_listed_below(
         expect(page.locator("#references")).to_contain_text("None was found")
 
 
+@pytest.mark.long
 def test_what_a_reader_opened_stays_open(opened: Open, fake: Fake, made: Path) -> None:
     fake.fine_tuned.seconds_per_token = 0.7
     with _served(fake, references=str(made)) as url:

@@ -9,6 +9,7 @@ from app.settings import Settings
 from tests.app.conftest import serving
 from tests.app.middleware.test_authentication import KEYS
 from tests.app.web.conftest import (
+    LOOKS,
     Fake,
     Open,
     ask,
@@ -19,9 +20,7 @@ from tests.app.web.conftest import (
     side,
 )
 
-LOOKS = pytest.mark.parametrize(
-    ("phone", "dark"), [(False, False), (False, True), (True, False), (True, True)]
-)
+pytestmark = pytest.mark.long
 
 
 @LOOKS

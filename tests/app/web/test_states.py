@@ -102,6 +102,7 @@ def keyed() -> Iterator[list[Server]]:
                 server.stop()
 
 
+@pytest.mark.long
 def test_a_key_is_asked_for_and_kept_in_the_tab(opened: Open, keyed: list[Server]) -> None:
     page = opened(keyed[0].url)
     expect_state(page, "Key needed")
@@ -129,6 +130,7 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(opened: Open, keyed: list[Server
     expect_state(opened(keyed[0].url), "Key needed")
 
 
+@pytest.mark.long
 def test_a_restart_in_the_middle_of_an_answer(opened: Open, keyed: list[Server]) -> None:
     first = keyed[0]
     page = opened(first.url)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.training.conftest import DOCUMENTS, GARD, write_archive
-from training.data.medquad import SEED_COLUMNS, read_table
+from training.data.medquad import ALL_COLLECTIONS, SEED_COLUMNS, read_table
 from training.errors import DataError
 from training.prepare import DIGEST
 
@@ -150,8 +150,8 @@ def test_a_source_without_medquad_is_named(tmp_path: Path) -> None:
 
 
 def test_a_csv_without_the_columns_names_them(tmp_path: Path) -> None:
-    (tmp_path / "mine.csv").write_text("Focus,CUI,Question,Answer\na,b,c,d\n")
-    with pytest.raises(DataError, match=r"mine\.csv.* lacks .*SemanticType, SemanticGroup$"):
+    (tmp_path / "mine.csv").write_text("Focus,Text,Reply\na,b,c\n")
+    with pytest.raises(DataError, match=r"mine\.csv: lacks .*Question, Answer; .*'Text', 'Reply'"):
         read_table(tmp_path / "mine.csv")
 
 
@@ -176,7 +176,7 @@ def test_what_is_no_file_though_it_is_named_like_one_is_named(tmp_path: Path) ->
         read_table(tmp_path / "clone")
 
 
-@pytest.mark.parametrize("content", [b"", b'Focus,CUI\n"a', b"Focus,CUI\n\xff\xfe,b\n"])
+@pytest.mark.parametrize("content", [b"", b'Question,Answer\n"a', b"Question,Answer\na,b,c\n"])
 def test_a_csv_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"mine\.csv: not a readable CSV"):
@@ -262,3 +262,23 @@ def test_medquad_itself_is_the_seeds_csv_row_by_row(
     expected = pd.read_csv(reference / "seed.csv.gz", dtype=str, keep_default_na=False)
     assert len(expected) == 16_412
     pd.testing.assert_frame_equal(seed, expected)
+
+
+def test_an_archive_packed_by_a_mac_is_read(archive: Path, tmp_path: Path) -> None:
+    macs = {"__MACOSX/2_GARD_QA/._0000009.xml": "\0\5\26\7", "2_GARD_QA/._0000009.xml": "\0\5"}
+    packed = write_archive(tmp_path / "mac.zip", DOCUMENTS | macs)
+    unpacked = write_directory(tmp_path / "mac", DOCUMENTS | macs)
+    for source in (packed, unpacked):
+        assert read_table(source)[1] == read_table(archive)[1]
+
+
+def test_an_archive_with_backslashes_is_read(archive: Path, tmp_path: Path) -> None:
+    windows = {name.replace("/", "\\"): text for name, text in DOCUMENTS.items()}
+    packed = write_archive(tmp_path / "windows.zip", windows)
+    assert read_table(packed)[1] == read_table(archive)[1]
+
+
+def test_a_table_has_no_collections_to_choose_from(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(csv_of("a,b,c,d,e,f"))
+    with pytest.raises(DataError, match=r"mine\.csv: no MedQuAD documents"):
+        read_table(tmp_path / "mine.csv", ALL_COLLECTIONS)

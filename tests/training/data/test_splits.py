@@ -126,7 +126,7 @@ def real(medquad: tuple[pd.DataFrame, str]) -> pd.DataFrame:
     return split(clean(medquad[0]))
 
 
-@pytest.fixture(params=["small", "real"])
+@pytest.fixture(params=["small", pytest.param("real", marks=pytest.mark.long)])
 def table(request: pytest.FixtureRequest) -> pd.DataFrame:
     """Each test runs on the made-up table, and on MedQuAD where it is at hand."""
     found: pd.DataFrame = request.getfixturevalue(request.param)
@@ -253,6 +253,7 @@ def test_the_top_is_counted_as_the_seed_counted() -> None:
 _TIES = ["Hearing Loss", "Tourette syndrome"]  # the seed's own choice among equals
 
 
+@pytest.mark.long
 def test_medquads_figures(real: pd.DataFrame, reference: Path) -> None:
     assert set(top_foci(real)) == set(json.loads((reference / "top100_focus.json").read_text()))
     assert (real["Keep"] == "1").sum() == pytest.approx(15_257, rel=0.01)

@@ -1,6 +1,5 @@
 """The guard against repetition: beside upstream's, and answers as the service gives them."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,9 @@ import pytest
 import torch
 from transformers import NoRepeatNGramLogitsProcessor
 
-from app.engine.admission import Limits
-from app.engine.checkpoint import load as load_served
 from app.engine.interface import Decoding
-from app.engine.generation import BatchingEngine
-from app.engine.interface import Source
+from tests.app.conftest import loaded as loaded_for_service
+from tests.app.conftest import made_here
 from training.evaluation.batched_greedy import greedy_answers
 from training.evaluation.loaded_model import load
 from training.evaluation.no_repeat_ngram import NoRepeat
@@ -41,21 +38,13 @@ def test_what_the_prompt_holds_may_come_again() -> None:
 
 
 @pytest.mark.parametrize("size", [2, 3])
-async def test_evaluation_answers_as_the_service_does(pair: Path, size: int) -> None:
+def test_evaluation_answers_as_the_service_does(pair: Path, size: int) -> None:
     loaded = load(str(pair / "fine-tuned"))
     guard = NoRepeat.of(loaded.tokenizer, size)
     evaluated = greedy_answers(loaded.model, PROMPTS, -1, 60, guard)
     assert evaluated != greedy_answers(loaded.model, PROMPTS, -1, 60), "it does repeat itself"
-    checkpoint = load_served(Source(str(pair / "fine-tuned")), torch.device("cpu"), torch.float32)
-    checkpoint.tokenizer.eos_token_id = None  # so that no answer ends
-    engine = BatchingEngine(checkpoint, Limits(4, 0, 64))
-    engine.start()
-
-    async def served(prompt: list[int]) -> list[int]:
-        decoding = Decoding(60, no_repeat_ngram_size=size)
-        return [token.id async for token in engine.generate(prompt, decoding)]
-
-    try:
-        assert await asyncio.gather(*map(served, PROMPTS)) == evaluated
-    finally:
-        engine.stop()
+    # No end, so that no answer ends.
+    served = made_here(
+        loaded_for_service(pair / "fine-tuned"), PROMPTS, Decoding(60, no_repeat_ngram_size=size)
+    )
+    assert served == evaluated

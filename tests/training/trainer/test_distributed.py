@@ -24,6 +24,7 @@ def _free_port() -> int:
         return port
 
 
+@pytest.mark.long
 def test_two_processes_end_with_the_loss_of_one(pair: Path, tmp_path: Path) -> None:
     rows = {f"{question} ({n})": answer * (1 + n % 3) for n in range(6) for question, answer in
             PAIRS.items()}  # fmt: skip

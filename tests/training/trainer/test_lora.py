@@ -10,9 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from app.answering.prompt_format import PromptFormat
-from app.engine.backends.device import best_device
-from app.engine.checkpoint import load
-from app.engine.interface import Source
+from tests.app.conftest import loaded
 from tests.training.conftest import PAIRS, write_table
 from tests.training.test_finetune import recipe, weights
 from training.errors import TrainingError
@@ -63,7 +61,7 @@ def test_it_learns_and_the_service_loads_it(taught: Path) -> None:
     log = json.loads((taught / "training.json").read_text())["log"]
     losses = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
     assert losses[-1] < losses[0] - 0.5
-    checkpoint = load(Source(str(taught)), best_device("cpu"), torch.float32)
+    checkpoint = loaded(taught)
     assert PromptFormat.of_model(checkpoint).stop == "<end>"
     assert not list(taught.glob("adapter*"))
 

@@ -1,101 +1,172 @@
-"""What the models run on: named or best, within the container's quota, in the faster format."""
+"""Which device and format each model gets, on machines that are only told of."""
 
-import os
-from pathlib import Path
+import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
-import torch
-from transformers import PreTrainedModel
 
-from app.engine.backends import device as devices
-from app.engine.backends.device import best_device, best_dtype, cpu_threads, fitted
-from app.engine.backends.packing import PackedLinear
-from app.engine.checkpoint import Checkpoint, load
-from app.engine.interface import Source
-from app.errors import CheckpointError
+from app.engine.backends.cards import Card, Facts
+from app.engine.backends.device import decide
+from app.errors import DeviceError
 
-CPU = torch.device("cpu")
+GIB = 1024**3
+CU130 = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120", "compute_120")
+H100 = Card("NVIDIA H100", (9, 0), 80 * GIB)
+A10 = Card("NVIDIA A10", (8, 6), 24 * GIB)
+T4 = Card("Tesla T4", (7, 5), 16 * GIB)
+V100 = Card("Tesla V100", (7, 0), 16 * GIB)
+P100 = Card("Tesla P100", (6, 0), 16 * GIB)
+NEXT = Card("NVIDIA Next", (13, 0), 80 * GIB)
+
+NOTHING = Facts(torch="2.13.0")
+MACHINE = Facts(
+    torch="2.13.0", driver="580.65.06", cuda="13.0", architectures=CU130, cards=[H100, A10]
+)
 
 
-def test_device() -> None:
-    assert best_device("cpu") == CPU
-    with pytest.raises(CheckpointError, match="gpu9"):
-        best_device("gpu9")
+def with_cards(*cards: Card, **changes: Any) -> Facts:
+    return replace(MACHINE, cards=list(cards), **changes)
 
 
-def test_dtype() -> None:
-    assert best_dtype("auto", torch.device("cuda")) == torch.bfloat16
-    assert best_dtype("auto", torch.device("mps")) == torch.float32
-    assert best_dtype("auto", CPU) is None
-    assert best_dtype("bfloat16", CPU) == torch.bfloat16
+def test_without_a_card_both_models_compute_on_the_cpu_exactly() -> None:
+    for device in ("auto", "cpu"):
+        decided = decide(device, "auto", NOTHING)
+        assert [each.device for each in decided] == ["cpu", "cpu"]
+        assert {each.dtype for each in decided} == {"float32"}
+        assert {each.backend for each in decided} == {"openvino"}
+
+
+def test_who_is_told_cpu_never_sees_a_card() -> None:
+    for each in decide("cpu", "auto", MACHINE):
+        assert each.device == "cpu"
+        assert each.environment == {"CUDA_VISIBLE_DEVICES": ""}
+    assert decide("cuda", "auto", MACHINE)[0].environment == {}
 
 
 @pytest.mark.parametrize(
-    ("quota", "threads"),
-    [("max 100000", 8), ("100000 100000", 1), ("250000 100000", 3), ("50000 100000", 1),
-     ("9900000 100000", 8), ("", 8)],
+    ("card", "dtype"),
+    [(H100, "bfloat16"), (A10, "bfloat16"), (replace(A10, capability=(8, 0)), "bfloat16"),
+     (T4, "float16"), (NEXT, "bfloat16")],
 )  # fmt: skip
-def test_threads_stay_within_the_quota(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, threads: int
+def test_both_models_share_a_card_in_a_format_that_it_is_fast_in(card: Card, dtype: str) -> None:
+    for device in ("auto", "cuda", "cuda:0"):
+        for each in decide(device, "auto", with_cards(card)):
+            assert each.device == "cuda:0"
+            assert each.dtype == dtype
+            assert each.backend == "torch"
+            assert each.models_on_card == 2
+            assert card.name in each.reason
+            assert "580.65" in each.reason
+
+
+def test_bfloat16_that_is_emulated_is_not_even_taken_by_name() -> None:
+    with pytest.raises(DeviceError, match=r"Tesla T4.*only emulates it; float16 and float32"):
+        decide("cuda", "bfloat16", with_cards(T4))
+    assert decide("cuda", "float32", with_cards(T4))[0].dtype == "float32"
+
+
+def test_a_model_on_each_card() -> None:
+    first, second = decide("cuda:0,cuda:1", "auto", MACHINE)
+    assert (first.device, first.card) == ("cuda:0", H100)
+    assert (second.device, second.card) == ("cuda:1", A10)
+    assert first.models_on_card == second.models_on_card == 1
+    first, second = decide("cuda:1, cpu", "auto", MACHINE)
+    assert (first.device, second.device) == ("cuda:1", "cpu")
+    with pytest.raises(DeviceError, match="3 devices for 2 models"):
+        decide("cpu,cpu,cpu", "auto", MACHINE)
+
+
+def test_cuda_without_a_number_is_the_first_that_works() -> None:
+    for device in ("cuda", "auto"):
+        assert decide(device, "auto", with_cards(P100, A10))[0].device == "cuda:1"
+
+
+UNUSABLE = {
+    "no PyTorch": (replace(MACHINE, torch=None, cards=()), r"not installed.*medqa\[gpu\]"),
+    "no driver": (NOTHING, "no NVIDIA driver.*580.65"),
+    "no CUDA in PyTorch": (replace(NOTHING, driver="580.65"), "built without CUDA"),
+    "an old driver": (
+        with_cards(H100, driver="570.86.15"),
+        r"driver 570\.86\.15 is too old: CUDA 13\.0 needs 580\.65",
+    ),
+    "an old driver that names no card": (
+        with_cards(driver="550.54", cuda_error="found version 12040"),
+        "too old",
+    ),
+    "an old driver for CUDA 12": (with_cards(H100, driver="515.1", cuda="12.8"), "525.60"),
+    "a card that is hidden": (with_cards(), "CUDA_VISIBLE_DEVICES"),
+    "a container without a card": (with_cards(cuda_error="no device"), "no device; a container"),
+    "a card without bfloat16 or tensor cores": (with_cards(P100), r"P100 is too old.*6\.0"),
+    "a card that this build left out": (with_cards(V100), r"V100 is not one of.*7\.0.*sm_75"),
+    "a card newer than the build": (
+        with_cards(NEXT, architectures=CU130[:-1]),
+        "NVIDIA Next is not one of",
+    ),
+    "a card that cannot compute": (
+        with_cards(replace(A10, fault="no kernel image is available")),
+        "first kernel failed: no kernel image",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_a_card_that_cannot_be_used_stops_who_named_it_and_is_told_to_who_did_not(
+    case: str,
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    (tmp_path / "cpu.max").write_text(quota)
-    assert cpu_threads(tmp_path / "cpu.max") == threads
-    assert cpu_threads(tmp_path / "none") == 8
+    machine, reason = UNUSABLE[case]
+    for device in ("cuda", "cuda:0"):
+        with pytest.raises(DeviceError, match=f"{device}.*cannot be used: .*{reason}"):
+            decide(device, "auto", machine)
+    for each in decide("auto", "auto", machine):
+        assert each.device == "cpu"
+        if machine is not NOTHING:
+            assert "there is a card, but it cannot be used" in each.reason
+            assert re.search(reason, each.reason)
+
+
+def test_a_number_that_no_card_has() -> None:
+    with pytest.raises(DeviceError, match="no card 2, as CUDA names 2"):
+        decide("cuda:2", "auto", MACHINE)
+
+
+def test_a_driver_as_new_as_needed_is_enough() -> None:
+    for driver in ("580.65", "580.65.06", "590.1", "1000.0"):
+        assert decide("cuda", "auto", with_cards(H100, driver=driver))[0].card == H100
+    assert decide("cuda", "auto", with_cards(H100, driver="550.54", cuda="12.8"))[0].card == H100
+
+
+def test_a_mac() -> None:
+    mac = Facts(torch="2.13.0", mps=True)
+    for device in ("auto", "mps"):
+        first, _ = decide(device, "auto", mac)
+        assert (first.device, first.dtype, first.backend) == ("mps", "float32", "torch")
+    with pytest.raises(DeviceError, match="no Mac"):
+        decide("mps", "auto", MACHINE)
+    with pytest.raises(DeviceError, match="not installed"):
+        decide("mps", "auto", Facts())
 
 
 @pytest.mark.parametrize(
-    ("seconds", "dtype"),
-    [({torch.float32: 1.0, torch.bfloat16: 0.5}, torch.bfloat16),
-     ({torch.float32: 1.0, torch.bfloat16: 0.95}, torch.float32),
-     ({torch.float32: 1.0, torch.bfloat16: 7.0}, torch.float32)],
-)  # fmt: skip
-def test_the_faster_format_is_served(
-    pair: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    seconds: dict[torch.dtype, float],
-    dtype: torch.dtype,
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    monkeypatch.setattr(devices, "_SMALL_PARAMETERS", 0)
-    monkeypatch.setattr(devices, "_trial", lambda model: seconds[model.dtype])
-    served = load(Source(str(pair / "base")), CPU, None)
-    assert served.model.dtype == dtype
+    ("device", "dtype"), [("cuda", "int8"), ("cpu", "float16"), ("cpu", "float64")]
+)
+def test_a_format_that_a_device_has_no_use_for(device: str, dtype: str) -> None:
+    with pytest.raises(DeviceError, match=f"{dtype}.*{device}"):
+        decide(device, dtype, MACHINE)
 
 
-@pytest.mark.parametrize("packed_is_faster", [True, False])
-def test_matrices_are_packed_where_that_is_faster(
-    pair: Path, monkeypatch: pytest.MonkeyPatch, packed_is_faster: bool
-) -> None:
-    def trial(model: PreTrainedModel) -> float:
-        packed = any(isinstance(layer, PackedLinear) for layer in model.modules())
-        return 1.0 if packed == packed_is_faster else 2.0
-
-    monkeypatch.setattr(devices, "_SMALL_PARAMETERS", 0)
-    monkeypatch.setattr(devices, "_trial", trial)
-    served = load(Source(str(pair / "base")), CPU, torch.float32)
-    packed = [layer for layer in served.model.modules() if isinstance(layer, PackedLinear)]
-    assert len(packed) == (4 * 2 + 1 if packed_is_faster else 0)
+@pytest.mark.parametrize("device", ["gpu9", "cuda:", "cuda:x", "", "cuda:0;cuda:1"])
+def test_a_name_that_is_no_device(device: str) -> None:
+    with pytest.raises(DeviceError, match="is none: say auto"):
+        decide(device, "auto", MACHINE)
 
 
-def test_an_emulated_format_is_not_even_tried(
-    base: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried: list[torch.dtype] = []
-
-    def trial(model: PreTrainedModel) -> float:
-        tried.append(model.dtype)
-        return 1.0
-
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    monkeypatch.setattr(devices, "_SMALL_PARAMETERS", 0)
-    monkeypatch.setattr(devices, "_trial", trial)
-    assert fitted(base.model, None).dtype == torch.float32
-    assert set(tried) == {torch.float32}
-
-
-def test_a_small_model_stays_exact_however_the_clock_runs(
-    base: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(devices, "_trial", lambda _: pytest.fail("tried"))
-    assert fitted(base.model, None) is base.model
+def test_a_cpu_without_openvino() -> None:
+    torch_alone = replace(NOTHING, openvino=False)
+    first, _ = decide("auto", "auto", torch_alone)
+    assert (first.device, first.backend) == ("cpu", "torch")
+    assert "OpenVINO is not installed" in first.reason
+    with pytest.raises(DeviceError, match="needs OpenVINO"):
+        decide("cpu", "int8", torch_alone)
+    with pytest.raises(DeviceError, match="neither OpenVINO nor PyTorch"):
+        decide("auto", "auto", Facts(openvino=False))

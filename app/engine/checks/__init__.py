@@ -1,0 +1,1 @@
+"""Whether models compute right where they are to be served."""
