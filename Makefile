@@ -24,6 +24,7 @@ lint: $(VENV)/.dev ## Check style, types and walls
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/deptry .
 
 format: $(VENV)/.dev ## Put the code into the house style
 	$(VENV)/bin/ruff check --fix .

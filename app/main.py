@@ -26,10 +26,10 @@ from app.middleware.authentication import RequireKey
 from app.middleware.body_limit import BodyLimit
 from app.middleware.forwarded import LastForwarded
 from app.middleware.framing import OneFraming
+from app.middleware.head_requests import HeadRequests
 from app.middleware.header_limit import HeaderLimit
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
 from app.middleware.request_ids import RequestIds
-from app.middleware.route_policy import DOCUMENTATION
 from app.middleware.security_headers import SecurityHeaders
 from app.references.index import References
 from app.settings import DEMO, GPT2, GPT2_REVISION, REFERENCES, TRAINED, Settings
@@ -106,9 +106,8 @@ def create_app(
         summary="Medical questions answered by GPT-2, fine-tuned and base side by side.",
         version=__version__,
         lifespan=lifespan,
-        docs_url=DOCUMENTATION,
+        docs_url=None,  # FastAPI's comes from another site, with an inline script; ours is `page`'s
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         telemetry=tracing.config if tracing else OFF,
         generate_unique_id_function=document.operation_id,
     )
@@ -135,6 +134,7 @@ def _guard(
     observers: Sequence[Observer],
 ) -> None:
     """Put the app behind what a request must satisfy; the last one added sees it first."""
+    app.add_middleware(HeadRequests)
     app.add_middleware(
         BodyLimit,
         max_body_bytes=settings.max_body_bytes,

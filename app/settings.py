@@ -32,7 +32,10 @@ def _split(value: Any) -> Any:
     """Split at commas; NoDecode keeps pydantic-settings from expecting JSON."""
     if not isinstance(value, str):
         return value
-    return [part.strip() for part in value.split(",") if part.strip()]
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if value and not parts:
+        raise ValueError("names nothing; leave it empty, or out")
+    return parts
 
 
 def _key(value: Any) -> Any:
@@ -92,7 +95,11 @@ class Settings(BaseSettings):
     """The service's configuration; each field is `MEDQA_` and its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MEDQA_", env_file=".env", extra="ignore", hide_input_in_errors=True
+        env_prefix="MEDQA_",
+        env_file=".env",
+        env_ignore_empty=True,  # as compose files write what is not set
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -115,11 +122,16 @@ class Settings(BaseSettings):
     root_path: Annotated[str, Field(pattern="^(/[^/?#]+)*$")] = Field(
         "", description="Prefix of every path, such as `/medqa`, where a proxy strips it."
     )
-    trusted_proxies: Annotated[list[Annotated[str, AfterValidator(_proxy)]], *Listed] = Field(
+    trusted_proxies: Annotated[
+        list[Annotated[str, AfterValidator(_proxy)]],
+        *Listed,
+        BeforeValidator(lambda value: [] if value == "none" else value),
+    ] = Field(
         ["127.0.0.1"],
         description="Addresses and networks, comma separated, whose X-Forwarded-For and "
         "X-Forwarded-Proto are believed. `*`: whoever connects, for where only a proxy gets "
-        "through; it is believed about the address that it added itself, the last one.",
+        "through; it is believed about the address that it added itself, the last one. `none`: "
+        "nobody's.",
     )
     api_keys: Annotated[list[Annotated[ApiKey, BeforeValidator(_key)]], *Listed] = Field(
         [],
@@ -168,8 +180,8 @@ class Settings(BaseSettings):
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which is "
-        "exact. `bfloat16` and `int8` are faster, change answers now and then, and each says so.",
+        description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which "
+        "is exact. `bfloat16` and `int8` are faster, change some answers, and each says so.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,

@@ -1,4 +1,4 @@
-"""Write the kept figures into README.md, so that no figure there is typed by hand.
+"""Write the kept figures into the READMEs, so that no figure there is typed by hand.
 
 Between `<!-- benchmarks: NAME -->` and `<!-- end -->` stands what `results/NAME.json` renders to;
 `demo` is what `python -m training evaluate` found out about the demo pair.
@@ -11,21 +11,27 @@ from pathlib import Path
 from benchmarks.harness.demo_results import demo_results
 from benchmarks.harness.results import KEPT, ROOT, Record
 
+PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
 _BLOCK = re.compile(r"(<!-- benchmarks: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument(
+        "--readme", type=Path, nargs="+", default=PAGES, help="pages to rewrite (default: ours)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Rewrite the file; say what it shows, and what is kept and not shown."""
-    text = arguments.readme.read_text(encoding="utf-8")
-    arguments.readme.write_text(rendered(text), encoding="utf-8")
-    shown = {name for _, name, _ in _BLOCK.findall(text)}
+    """Rewrite the pages; say what each shows, and what is kept and not shown."""
+    shown: set[str] = set()
+    for page in arguments.readme:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(rendered(text), encoding="utf-8")
+        here = {name for _, name, _ in _BLOCK.findall(text)}
+        print(f"{page} shows {', '.join(sorted(here)) or 'nothing'}")
+        shown |= here
     kept = {path.stem for path in KEPT.glob("*.json")}
-    print(f"{arguments.readme} shows {', '.join(sorted(shown))}")
     if kept - shown:
         print(f"kept and not shown: {', '.join(sorted(kept - shown))}")
     return 0

@@ -31,9 +31,9 @@ from training import recipe as recipes
 from training.data.examples import IGNORED
 from training.finetune import CHECKPOINTING
 from training.recipe import Finetuning
-from training.trainer.length_groups import LengthGroupedTrainer, LengthGroups
 from training.trainer.muon import optimizers
 from training.trainer.trainer_arguments import bfloat16_is_fast, training_arguments
+from training.trainer.trainers import LengthGroupedTrainer, LengthGroups
 
 _TOKENIZER = Path(__file__).parents[1] / "models" / "demo" / "fine-tuned"
 _MEDIAN_TOKENS, _SPREAD = 160, 0.9  # of a log-normal: roughly MedQuAD's pairs

@@ -9,7 +9,7 @@ _TIMEOUT_SECONDS = 4.0
 
 def main() -> int:
     """Ask /readyz on the port that the service was told to listen on."""
-    port = int(os.environ.get("MEDQA_PORT", "8000"))
+    port = int(os.environ.get("MEDQA_PORT") or "8000")  # empty is unset, as for the service
     connection = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/readyz")

@@ -17,18 +17,18 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 
-from training.data.medquad import SEED_COLUMNS
+from training.data.medquad import NOTEBOOK_COLUMNS
 from training.errors import DataError
 from training.exploration.data_sections import data_sections
-from training.exploration.notebook_replay import PAIR, seed_rows
-from training.exploration.notebook_sections import seed_sections
+from training.exploration.notebook_replay import PAIR, notebook_rows
+from training.exploration.notebook_sections import notebook_sections
 from training.files import write_whole
 from training.report.page import Section, page
 
 NEEDED = {
-    "seed.csv": SEED_COLUMNS,
+    "seed.csv": NOTEBOOK_COLUMNS,
     "medquad.csv": [
-        *SEED_COLUMNS,
+        *NOTEBOOK_COLUMNS,
         "Source",
         "QuestionType",
         "LowerCaseSchema",
@@ -68,8 +68,8 @@ def explore(data: Path, out: Path) -> Path:
     Raises:
         DataError: the data are not what `prepare` writes, or `out` cannot be written.
     """
-    seed, table = (_read(data, name) for name in NEEDED)
-    if not seed[PAIR].equals(seed_rows(table)[PAIR]):
+    notebook, table = (_read(data, name) for name in NEEDED)
+    if not notebook[PAIR].equals(notebook_rows(table)[PAIR]):
         raise DataError(
             f"{data / 'seed.csv'} and {data / 'medquad.csv'} hold different rows; "
             "prepare both again"
@@ -80,12 +80,12 @@ def explore(data: Path, out: Path) -> Path:
             f"{data / 'medquad.csv'} keeps no row with a Focus, a question and an answer"
         )
     logger.info("counting and drawing %s rows", f"{len(table):,}")
-    found = data_sections(seed, table) + seed_sections(seed, table)
+    found = data_sections(notebook, table) + notebook_sections(notebook, table)
     digest = hashlib.sha256((data / "medquad.csv").read_bytes()).hexdigest()
     html = page(
         "MedQuAD, explored",
         f"{len(table):,} questions and answers as published, what is wrong with them, what the "
-        f"seed notebook made of them and what we do instead. {len(kept):,} pairs are left "
+        f"original notebook made of them and what we do instead. {len(kept):,} pairs are left "
         " to learn from and to test on.",
         found,
         f"Made from medquad.csv (SHA-256 {digest}) with pandas {pd.__version__} and matplotlib "

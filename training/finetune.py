@@ -36,14 +36,13 @@ from training.report.model_card import fine_tuned_card
 from training.trainer import distributed
 from training.trainer.base_model import load_base
 from training.trainer.checkpoints import checkpoints_of, last_checkpoint
+from training.trainer.distributed import check_shardable, whole_model
 from training.trainer.interruption import Interruption
-from training.trainer.length_groups import LengthGroupedTrainer
 from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
 from training.trainer.saving import check_replaceable, save_model
-from training.trainer.sharding import check_shardable, whole_model
 from training.trainer.trainer_arguments import training_arguments
-from training.trainer.trainers import FiniteTrainer
+from training.trainer.trainers import FiniteTrainer, LengthGroupedTrainer
 from training.trainer.training_text import FILE as TRAINING_TEXT
 from training.trainer.training_text import training_text
 
@@ -64,7 +63,9 @@ CHECKPOINTING = next(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--recipe", default="full", help="seed, full, demo, or a YAML file")
+    parser.add_argument(
+        "--recipe", default="full", help="notebook, full, lora, demo, or a YAML file"
+    )
     parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
     parser.add_argument("--base", default="openai-community/gpt2", help="hub id or directory")
     parser.add_argument("--base-revision", help="commit, tag or branch of a base on the hub")
@@ -122,7 +123,9 @@ def finetune(
     model, tokenizer = load_base(base, base_revision, plan.dropout)
     context_tokens = int(model.config.max_position_embeddings)
     column, train, valid = (
-        ("SeedRow", "train", "valid") if plan.rows == "seed" else ("Split", "train", "valid_unseen")
+        ("SeedRow", "train", "valid")
+        if plan.rows == "notebook"
+        else ("Split", "train", "valid_unseen")
     )
     train_set, valid_set = (
         examples(read_pairs(data, column, value), tokenizer, plan, context_tokens)

@@ -33,7 +33,7 @@ import pandas as pd
 from training.data import cleaning, splits
 from training.data.cleaning import WHY
 from training.data.download import COMMIT, URL, download
-from training.data.medquad import SEED_COLUMNS, read_table
+from training.data.medquad import NOTEBOOK_COLUMNS, read_table
 from training.errors import DataError
 from training.files import make_directory, write_whole
 from training.prompt import render
@@ -77,13 +77,13 @@ def prepare(source: Path | None, out: Path, url: str = URL) -> dict[str, Any]:
         raise DataError(f"{source} is not MedQuAD at {COMMIT[:7]}: delete it to fetch it again")
     if digest != DIGEST:
         logger.warning("%s differs from the pinned MedQuAD: figures will differ too", source)
-    seed = table.loc[table["LowerCaseSchema"] == "", SEED_COLUMNS]
+    notebook = table.loc[table["LowerCaseSchema"] == "", NOTEBOOK_COLUMNS]
     cleaned = splits.split(cleaning.clean(table))
     _tell_what_is_missing(cleaned, source)
-    stats = _stats(seed, cleaned, source, digest)
+    stats = _stats(notebook, cleaned, source, digest)
     make_directory(out)
     texts = {
-        "seed.csv": seed.to_csv(index=False),
+        "seed.csv": notebook.to_csv(index=False),
         "medquad.csv": cleaned.to_csv(index=False),
         "train_data.txt": "".join(_lines(cleaned[cleaned["SeedRow"] == "train"])),
         "val_data.txt": "".join(_lines(cleaned[cleaned["SeedRow"] == "valid"])),
@@ -138,7 +138,9 @@ def _lines(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _stats(seed: pd.DataFrame, cleaned: pd.DataFrame, source: Path, digest: str) -> dict[str, Any]:
+def _stats(
+    notebook: pd.DataFrame, cleaned: pd.DataFrame, source: Path, digest: str
+) -> dict[str, Any]:
     def counts(column: str) -> dict[str, int]:
         return {str(key): int(count) for key, count in cleaned[column].value_counts().items()}
 
@@ -147,8 +149,10 @@ def _stats(seed: pd.DataFrame, cleaned: pd.DataFrame, source: Path, digest: str)
         "source": source.name,
         "digest": digest,
         "pinned": digest == DIGEST,
-        "seed_rows": len(seed),
-        "seed_missing": {column: int((seed[column] == "").sum()) for column in SEED_COLUMNS},
+        "seed_rows": len(notebook),
+        "seed_missing": {
+            column: int((notebook[column] == "").sum()) for column in NOTEBOOK_COLUMNS
+        },
         "rows": len(cleaned),
         "answered": int((cleaned["Answer"] != "").sum()),
         "kept": int((cleaned["Keep"] == "1").sum()),

@@ -78,7 +78,7 @@ def load_pretrained(
         )
         empty = not tokenizer.encode("What is asthma?", add_special_tokens=False)
     with _reading(source, "its weights"), _without_transformers_report():
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             source,
             revision=revision,
             config=config,
@@ -87,6 +87,7 @@ def load_pretrained(
             ignore_mismatched_sizes=True,  # reported instead
             output_loading_info=True,
         )
+    model, report = loaded
     _check_weights(source, model, report)
     if empty:
         raise TrainingError(f"{source}: it has no tokenizer, or one without a vocabulary")

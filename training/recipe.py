@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from training.errors import TrainingError
 
 _RECIPES = Path(__file__).parent / "recipes"
+_FORMER_NAMES = {"seed": "notebook"}
 
 
 class _Section(BaseModel):
@@ -53,7 +54,7 @@ class Finetuning(_Section):
     without its end teaches the model never to stop.
     """
 
-    rows: Literal["seed", "train"]
+    rows: Literal["notebook", "train"]
     no_repeat_ngram_size: int = Field(
         0,
         ge=0,
@@ -73,6 +74,11 @@ class Finetuning(_Section):
     )
     lora: Lora | None = None
     optimisation: Optimisation
+
+    @field_validator("rows", mode="before")
+    @classmethod
+    def _former_name(cls, rows: Any) -> Any:
+        return _FORMER_NAMES.get(rows, rows) if isinstance(rows, str) else rows
 
     @model_validator(mode="after")
     def _lora_goes_with_adamw(self) -> Self:
@@ -106,7 +112,7 @@ class Recipe(_Section):
 
 
 def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
-    """Read a recipe by name (`seed`, `full`, `demo`) or path.
+    """Read a recipe by name (`notebook`, `full`, `demo`) or path.
 
     `overrides` maps dotted fields (`finetuning.epochs`) to values.
 
@@ -116,7 +122,7 @@ def load(name_or_path: str, overrides: dict[str, Any] | None = None) -> Recipe:
     """
     path = Path(name_or_path)
     if not path.suffix:
-        path = _RECIPES / f"{name_or_path}.yaml"
+        path = _RECIPES / f"{_FORMER_NAMES.get(name_or_path, name_or_path)}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in _RECIPES.glob("*.yaml")))
         raise TrainingError(f"no recipe {name_or_path!r}; there are {known}, or give a YAML file")

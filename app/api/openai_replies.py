@@ -27,7 +27,7 @@ class _Reply(BaseModel):
 
 
 class _Choice(BaseModel):
-    index: Literal[0] = 0
+    index: int = Field(0, description="Always 0: there is one choice.")
     finish_reason: CompletionFinishReason | None = Field(
         None,
         description="`stop`: the model's own end, or one of `stop`. `length`: cut. "

@@ -1,14 +1,16 @@
 """What clients send to the OpenAI-compatible routes, and what of it is honoured.
 
-Many clients send every field they know. One that this service cannot honour may hold null or the
-value that asks for nothing, and is otherwise refused by its name: none is silently dropped.
+Many clients send every field they know. Null is as good as left out, whatever the field. One that
+this service cannot honour may also hold the value that asks for nothing, and is otherwise refused
+by its name: none is silently dropped.
 https://platform.openai.com/docs/api-reference has the originals.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app.api.openai_messages import Message, question_of
 from app.api.schemas import Encodable, Seed
 
 Tokens = Annotated[int, Field(strict=True, ge=1)]
@@ -30,23 +32,34 @@ def _single(value: Any) -> Any:
     return value[0]
 
 
-def _joined(value: Any) -> Any:
-    if isinstance(value, list):
-        return "\n".join(TextPart.model_validate(part).text for part in value)
-    return value
-
-
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_asks_for_nothing(cls, data: Any) -> Any:
+        """Take null as left out, whatever the field: clients send null for what they know."""
+        if not isinstance(data, dict):
+            return data
+        return {field: value for field, value in data.items() if value is not None}
 
 
 class StreamOptions(_Body):
     """What a stream holds beside the text."""
 
     include_usage: bool | None = Field(None, description="End with a chunk that has the usage.")
+    include_obfuscation: Literal[False] | None = None
 
 
-class CompletionFields(_Body):
+class _Unused(_Body):
+    """What callers may say of themselves: no answer depends on it, and nothing keeps it."""
+
+    safety_identifier: str | None = Field(None, description="Accepted and not used.")
+    prompt_cache_key: str | None = Field(None, description="Accepted and not used.")
+    prompt_cache_retention: str | None = Field(None, description="Accepted and not used.")
+
+
+class CompletionFields(_Unused):
     """What both kinds of completion may ask for."""
 
     model: Encodable = Field(description="`fine-tuned` or `base`.")
@@ -99,25 +112,6 @@ class CompletionRequest(CompletionFields):
     suffix: Literal[""] | None = None
 
 
-class TextPart(BaseModel):
-    """A part of a message's content; only text is understood."""
-
-    type: Literal["text"]
-    text: Encodable
-
-
-class Message(BaseModel):
-    """One message of a conversation.
-
-    Other fields are not used: clients send earlier answers back with every field they came with.
-    """
-
-    role: Literal["developer", "system", "user", "assistant"]
-    content: Annotated[
-        Encodable, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])
-    ]
-
-
 class ResponseFormat(_Body):
     """Plain text is the only format."""
 
@@ -125,13 +119,8 @@ class ResponseFormat(_Body):
 
 
 def _with_question(messages: list[Message]) -> list[Message]:
-    if not _question(messages).strip():
-        raise ValueError("must hold a user message that is not blank, the question")
+    question_of(messages)
     return messages
-
-
-def _question(messages: list[Message]) -> str:
-    return next((one.content for one in reversed(messages) if one.role == "user"), "")
 
 
 class ChatRequest(CompletionFields):
@@ -139,8 +128,8 @@ class ChatRequest(CompletionFields):
 
     messages: Annotated[list[Message], AfterValidator(_with_question)] = Field(
         description="The last user message is the question. The models know no conversation: "
-        "system messages and earlier turns are accepted, as many clients always send them, and "
-        "not used. Parts of text are joined by line ends."
+        "system messages and earlier turns are accepted, whatever they hold, as many clients "
+        "always send them, and not used. Parts of text are joined by line ends."
     )
     max_tokens: Tokens | None = Field(None, description="The service's default is in `/info`.")
     max_completion_tokens: Tokens | None = Field(None, description="Newer name of `max_tokens`.")
@@ -159,6 +148,7 @@ class ChatRequest(CompletionFields):
     reasoning_effort: Literal["none"] | None = None
     response_format: ResponseFormat | None = None
     service_tier: Literal["auto", "default"] | None = None
+    verbosity: Literal["medium"] | None = None
     store: Literal[False] | None = None
     tool_choice: Literal["none", "auto"] | None = None
     tools: NoItems | None = None
@@ -171,4 +161,4 @@ class ChatRequest(CompletionFields):
     @property
     def question(self) -> str:
         """The last user message."""
-        return _question(self.messages)
+        return question_of(self.messages)

@@ -14,7 +14,7 @@ DISCLAIMER = (
 )
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Refuse lone surrogates: JSON can spell them, UTF-8 and tokenizers cannot."""
     try:
         text.encode()
@@ -30,7 +30,7 @@ def _not_blank(text: str) -> str:
 
 
 Seed = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-Encodable = Annotated[str, Field(strict=True), AfterValidator(_encodable)]
+Encodable = Annotated[str, Field(strict=True), AfterValidator(encodable)]
 Text = Annotated[Encodable, AfterValidator(_not_blank)]
 
 
@@ -74,6 +74,15 @@ class QuestionFields(DecodingFields):
     question: Text = Field(description="The question, as a person would ask it.")
     references: Annotated[int, Field(strict=True, ge=0, le=5)] = Field(
         3, description="Published answers to list beside the generated one; 0 for none."
+    )
+
+
+class SearchRequest(_Request):
+    """A question that only published answers are sought for."""
+
+    question: Text = Field(description="The question, as a person would ask it.")
+    limit: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(
+        5, description="Most references to list."
     )
 
 

@@ -29,6 +29,8 @@ from app.errors import (
 from app.logs import request_id
 from app.middleware.request_ids import HEADER
 from app.middleware.route_policy import route_path
+from app.middleware.unreadable_bodies import unreadable
+from app.middleware.wrong_paths import WITHOUT_PREFIX, advice, methods_advice
 
 OPENAI_PREFIX = "/v1/"
 _OPENAI_CODES: Mapping[type[ServiceError], str] = {
@@ -40,7 +42,8 @@ _OPENAI_CODES: Mapping[type[ServiceError], str] = {
 
 def speaks_openai(scope: Scope) -> bool:
     """Whether clients of this path expect errors in the shape of OpenAI's API."""
-    return route_path(scope).startswith(OPENAI_PREFIX)
+    path = route_path(scope)
+    return path.startswith(OPENAI_PREFIX) or path in WITHOUT_PREFIX
 
 
 def openai_error(body: dict[str, Any], cause: ServiceError | None = None) -> dict[str, Any]:
@@ -83,8 +86,17 @@ def service_error(request: Request, error: Exception) -> JSONResponse:
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    found = problem(HTTPStatus(error.status_code), error.detail)
-    return respond(request.scope, found, error.headers)
+    status = HTTPStatus(error.status_code)
+    detail = error.detail
+    if status == HTTPStatus.BAD_REQUEST:  # raised by FastAPI where a body was no text
+        found = unreadable(request.headers, error.__cause__)
+        if found:
+            return respond(request.scope, *found)
+    elif detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = advice(route_path(request.scope))
+    elif detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+        detail = methods_advice(request.method, (error.headers or {}).get("Allow", ""))
+    return respond(request.scope, problem(status, detail), error.headers)
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -93,17 +105,33 @@ def _field(location: tuple[int | str, ...]) -> str:
     return ".".join(named) or "body"
 
 
+def _message(item: Mapping[str, Any]) -> str:
+    """Say what is wrong with a field; what is not served, by its name and not by Pydantic's types.
+
+    A field that only null or nothing fits is one that this service has no use for.
+    """
+    kind, context = item["type"], item.get("ctx", {})
+    refused = f"this service does not take `{_field(item['loc'])}`"
+    if kind in ("extra_forbidden", "none_required") or context.get("max_length") == 0:
+        return refused
+    if kind == "literal_error":
+        return f"{refused} other than {context['expected']}"
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if isinstance(error.body, bytes):  # FastAPI parses only what is declared to be JSON
         return _not_json(request)
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
+        if compressed := unreadable(request.headers, None):
+            return respond(request.scope, *compressed)
         reason = found[0].get("ctx", {}).get("error", "it could not be parsed")
         malformed = problem(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {reason}.")
         return respond(request.scope, malformed)
     # The input itself is left out: it may be private, and it may be very long.
-    errors = [{"field": _field(item["loc"]), "message": item["msg"]} for item in found]
+    errors = [{"field": _field(item["loc"]), "message": _message(item)} for item in found]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
     return respond(request.scope, problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors))
 

@@ -11,6 +11,7 @@ _COUNTED = {
     ("POST", "/answer"),
     ("POST", "/compare"),
     ("GET", "/references"),
+    ("POST", "/references"),
     ("POST", "/v1/completions"),
     ("POST", "/v1/chat/completions"),
 }
@@ -29,4 +30,4 @@ def needs_key(path: str) -> bool:
 
 def is_counted(method: str, path: str) -> bool:
     """Whether a request asks for an answer or a search, and so counts against the rate limit."""
-    return (method, path) in _COUNTED
+    return ("GET" if method == "HEAD" else method, path) in _COUNTED

@@ -3,17 +3,17 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.middleware.route_policy import DOCUMENTATION, route_path
+from app.middleware.route_policy import is_counted, route_path
 
 _EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
 }
-_CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
 class SecurityHeaders:
@@ -32,10 +32,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_EVERYWHERE)
-                # Swagger UI has an inline script and comes from a CDN.
-                if route_path(scope) != DOCUMENTATION:
-                    headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
-                if scope["method"] == "POST":
+                if scope["method"] == "POST" or is_counted(scope["method"], route_path(scope)):
                     headers["Cache-Control"] = "no-store"  # questions and answers are private
                 else:
                     headers.setdefault("Cache-Control", "no-cache")

@@ -98,3 +98,40 @@ def test_redis_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_says_what_it_does() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_variable_is_as_good_as_none(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Compose files write what is not set as an empty string."""
+    default = Settings()
+    monkeypatch.setenv(f"MEDQA_{name.upper()}", "")
+    assert Settings() == default
+    monkeypatch.delenv(f"MEDQA_{name.upper()}")
+    (tmp_path / ".env").write_text(f"MEDQA_{name.upper()}=\n")
+    assert Settings() == default
+
+
+def test_all_may_be_empty_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = Settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"MEDQA_{name.upper()}", "")
+    assert Settings() == default
+    assert sources(Settings()) == sources(default)
+
+
+@pytest.mark.parametrize("value", [" , ,", " ", ","])
+@pytest.mark.parametrize("name", ["API_KEYS", "CORS_ORIGINS", "TRUSTED_PROXIES"])
+def test_a_list_that_names_nothing_is_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote it meant a key, and must not run a service that anybody may ask."""
+    monkeypatch.setenv(f"MEDQA_{name}", value)
+    with pytest.raises(ValidationError, match="names nothing"):
+        Settings()
+
+
+def test_no_proxy_is_believed_where_a_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDQA_TRUSTED_PROXIES", "none")
+    assert Settings().trusted_proxies == []

@@ -1,16 +1,23 @@
-"""README.md's figures are those that are kept."""
+"""The READMEs' figures are those that are kept."""
 
 from pathlib import Path
 
 import pytest
 
 from benchmarks import readme
-from benchmarks.harness.results import record
-from tests.test_readme import README
+from benchmarks.harness.results import KEPT, record
 
 
-def test_the_readme_shows_what_is_kept() -> None:
-    assert readme.rendered(README) == README, "run `python -m benchmarks readme`"
+@pytest.mark.parametrize("page", readme.PAGES, ids=lambda page: page.parent.name)
+def test_the_pages_show_what_is_kept(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert readme.rendered(text) == text, "run `python -m benchmarks readme`"
+
+
+def test_the_room_of_benchmarks_shows_all_that_is_kept() -> None:
+    text = readme.PAGES[-1].read_text(encoding="utf-8")
+    kept = {path.stem for path in KEPT.glob("*.json")}
+    assert {name for name in kept if f"<!-- benchmarks: {name} -->" not in text} <= {"growth"}
 
 
 def test_a_block_is_made_anew_and_the_rest_left(

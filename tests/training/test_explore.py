@@ -1,4 +1,4 @@
-"""`explore` counts right, tells what the seed did wrong, and writes a page that stands alone."""
+"""`explore` counts right, tells what the notebook did wrong; its page stands alone."""
 
 import argparse
 import itertools
@@ -15,11 +15,10 @@ import pytest
 
 from training.__main__ import main
 from training.data import cleaning
-from training.data.medquad import SEED_COLUMNS
+from training.data.medquad import NOTEBOOK_COLUMNS
 from training.data.splits import top_foci
 from training.errors import DataError
 from training.exploration import notebook_replay
-from training.exploration.counts import WHY
 from training.explore import NEEDED, add_arguments, explore
 from training.prepare import prepare
 from training.report import plots
@@ -45,7 +44,7 @@ ROWS = [
 
 @pytest.fixture
 def made_up(tmp_path: Path) -> Path:
-    """Eleven rows, the last unknown to the seed, whose every count can be done by hand."""
+    """Eleven rows, the last unknown to the notebook, whose every count can be done by hand."""
     table = pd.DataFrame([row + ("",) * (8 - len(row)) for row in ROWS], columns=COLUMNS)
     table["FocusFixed"] = table["FocusFixed"].where(table["FocusFixed"] != "", table["Focus"])
     table["Keep"] = ["0" if flag in cleaning.REASONS else "1" for flag in table["Flags"]]
@@ -57,7 +56,7 @@ def made_up(tmp_path: Path) -> Path:
     data = tmp_path / "data"
     data.mkdir()
     table[NEEDED["medquad.csv"]].to_csv(data / "medquad.csv", index=False)
-    table.loc[:9, SEED_COLUMNS].to_csv(data / "seed.csv", index=False)
+    table.loc[:9, NOTEBOOK_COLUMNS].to_csv(data / "seed.csv", index=False)
     return data
 
 
@@ -103,22 +102,20 @@ def test_every_count_of_the_made_up_data(made_up: Path, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_seeds_treatment_and_what_is_wrong_with_it(made_up: Path, tmp_path: Path) -> None:
+def test_the_notebooks_treatment_and_what_is_wrong_with_it(made_up: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     explore(made_up, out)
-    fills = found(out, "seed_fills")
+    fills = found(out, "notebook_fills")
     assert dict(fills.loc["Focus"]) == {
         "Filled in": 1,
         "With the mode": "Asthma",
-        "Rows that had it": "6",
-        "Foci given it": 0,
         "Known wrong": "1",
     }
     assert list(fills.loc["Answer", ["With the mode", "Known wrong"]]) == [ROWS[0][2], "1"]
-    assert list(fills.loc["CUI", ["Filled in", "Foci given it", "Known wrong"]]) == [3, 2, ""]
-    steps = found(out, "seed_steps")
-    assert steps["Seed"].tolist() == [10, 3, 0, 1, 1, 0, 9, 2, 7, 2]
-    assert steps["Ours"].tolist() == [11, 0, 1, 0, 1, 2, 8, 0, 4, 0]
+    assert list(fills.loc["CUI", ["Filled in", "Known wrong"]]) == [3, ""]
+    steps = found(out, "notebook_steps")
+    assert steps["Notebook"].tolist() == [10, 3, 1, 1, 9, 2]
+    assert steps["Ours"].tolist() == [11, 0, 0, 3, 8, 0]
     foci = found(out, "top_foci").set_index("Focus")
     assert list(foci.loc["Asthma"]) == [6, 5, 0, 1]
     assert list(foci.loc["Gout"]) == [2, 1, 1, 0]
@@ -223,10 +220,6 @@ def test_figures_name_every_row_and_column(made_up: Path, tmp_path: Path) -> Non
         assert (pictures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_every_flag_is_explained() -> None:
-    assert set(WHY) == cleaning.REASONS | {"hpo", ""}
-
-
 def test_the_default_output_is_not_committed() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -251,8 +244,8 @@ def test_a_missing_directory_and_table_are_named(made_up: Path, tmp_path: Path) 
         ("seed.csv", "Focus,CUI,Question\na,b,c\n", "lacks the columns SemanticType, Semantic"),
         ("medquad.csv", "Focus\na\n", "lacks the columns CUI, SemanticType"),
         ("seed.csv", "", "not a readable CSV"),
-        ("seed.csv", ",".join(SEED_COLUMNS) + "\n", "has no rows"),
-        ("seed.csv", ",".join(SEED_COLUMNS) + "\na,b,c,d,e,f\n", "hold different rows"),
+        ("seed.csv", ",".join(NOTEBOOK_COLUMNS) + "\n", "has no rows"),
+        ("seed.csv", ",".join(NOTEBOOK_COLUMNS) + "\na,b,c,d,e,f\n", "hold different rows"),
     ],
 )
 def test_a_damaged_table_is_named(
@@ -280,12 +273,12 @@ def test_an_unwritable_output_is_told_in_one_line(
 
 
 @pytest.mark.long
-def test_the_seeds_rows_are_those_of_its_notebook(real: Path) -> None:
-    steps = found(real / "exploration", "seed_steps")
-    assert list(steps.loc["rows read", ["Seed", "Ours"]]) == [16412, 16428]
-    assert list(steps.loc["rows left", ["Seed", "Ours"]]) == [16364, 15257]
-    assert steps.loc["rows under a Focus known not to be theirs", "Seed"] == 14
-    leaks = found(real / "exploration", "leaks")["Seed's 400/100: expected share"]
+def test_the_notebooks_rows_are_those_of_its_notebook(real: Path) -> None:
+    steps = found(real / "exploration", "notebook_steps")
+    assert list(steps.loc["rows read", ["Notebook", "Ours"]]) == [16412, 16428]
+    assert list(steps.loc["rows left", ["Notebook", "Ours"]]) == [16364, 15257]
+    assert steps.loc["rows under a Focus known not to be theirs", "Notebook"] == 14
+    leaks = found(real / "exploration", "leaks")["Notebook's 400/100: expected share"]
     assert leaks.round(3).tolist()[:2] == [0.297, 0.578]
     repeats = found(real / "exploration", "duplicates")
     assert list(repeats.loc["the same question with different answers"]) == [875, 2283]

@@ -312,12 +312,14 @@ def test_a_table_without_columns_is_refused(pair: Path, tmp_path: Path) -> None:
         finetune(recipe(1), tmp_path, str(pair / "base"), tmp_path / "new")
 
 
-def test_the_seed_recipe_runs_on_the_seeds_rows(pair: Path, data: Path, tmp_path: Path) -> None:
+def test_the_notebook_recipe_runs_on_the_notebooks_rows(
+    pair: Path, data: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "seed"
     arguments = ["finetune", "--recipe", "seed", "--epochs", "2", "--data", str(data)]
     assert main([*arguments, "--base", str(pair / "base"), "--out", str(out)]) == 0
     record = json.loads((out / "training.json").read_text())
-    assert record["recipe"]["finetuning"]["rows"] == "seed"
+    assert record["recipe"]["finetuning"]["rows"] == "notebook"
     assert record["recipe"]["finetuning"]["epochs"] == 2
     assert record["examples"] == {"train": 4, "valid": 4}
     assert record["log"][-1]["epoch"] == 2

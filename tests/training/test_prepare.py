@@ -61,7 +61,7 @@ def test_the_files_are_those_announced_and_no_others(prepared: Path) -> None:
     assert {file.name for file in prepared.iterdir()} == FILES
 
 
-def test_the_seeds_csv_is_raw_and_lacks_what_the_seed_missed(prepared: Path) -> None:
+def test_the_notebooks_csv_is_raw_and_lacks_what_the_notebook_missed(prepared: Path) -> None:
     seed = read(prepared / "seed.csv")
     assert ",".join(seed.columns) == "Focus,CUI,SemanticType,SemanticGroup,Question,Answer"
     assert len(seed) == len(FOCI) * 8
@@ -70,7 +70,7 @@ def test_the_seeds_csv_is_raw_and_lacks_what_the_seed_missed(prepared: Path) -> 
 
 
 @pytest.mark.parametrize(("name", "mark", "count"), [("train", "train", 4), ("val", "valid", 1)])
-def test_the_texts_hold_the_seeds_rows_one_a_line(
+def test_the_texts_hold_the_notebooks_rows_one_a_line(
     prepared: Path, name: str, mark: str, count: int
 ) -> None:
     lines = (prepared / f"{name}_data.txt").read_text(encoding="utf-8").splitlines()

@@ -8,14 +8,14 @@ from training.errors import TrainingError
 from training.recipe import load
 
 
-@pytest.mark.parametrize("name", ["seed", "full", "demo", "lora"])
+@pytest.mark.parametrize("name", ["notebook", "full", "demo", "lora"])
 def test_recipes_load(name: str) -> None:
     assert load(name).name == name
 
 
-def test_the_seed_recipe_is_the_protocol_asked_for() -> None:
-    plan = load("seed").finetuning
-    assert (plan.rows, plan.epochs, plan.gradient_checkpointing) == ("seed", 100, True)
+def test_the_notebook_recipe_is_the_protocol_asked_for() -> None:
+    plan = load("notebook").finetuning
+    assert (plan.rows, plan.epochs, plan.gradient_checkpointing) == ("notebook", 100, True)
 
 
 def test_flags_override() -> None:
@@ -39,7 +39,7 @@ def test_bad_fields_are_named(overrides: dict[str, object], named: str) -> None:
 
 
 def test_unknown_recipes_are_answered_with_the_known_ones() -> None:
-    with pytest.raises(TrainingError, match="there are demo, full, lora, seed"):
+    with pytest.raises(TrainingError, match="there are demo, full, lora, notebook"):
         load("fast")
 
 
@@ -48,3 +48,8 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     path.write_text("name: mine\nseed: [")
     with pytest.raises(TrainingError, match=r"mine\.yaml"):
         load(str(path))
+
+
+def test_the_notebooks_former_name_is_taken() -> None:
+    assert load("seed") == load("notebook")
+    assert load("notebook", {"finetuning.rows": "seed"}) == load("notebook")

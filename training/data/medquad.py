@@ -18,7 +18,7 @@ import pandas as pd
 from training.data import archive, tables
 from training.errors import DataError
 
-SEED_COLUMNS = ["Focus", "CUI", "SemanticType", "SemanticGroup", "Question", "Answer"]
+NOTEBOOK_COLUMNS = ["Focus", "CUI", "SemanticType", "SemanticGroup", "Question", "Answer"]
 PROVENANCE_COLUMNS = [
     "Source",
     "Collection",
@@ -75,7 +75,7 @@ def read_table(source: Path, collections: Container[int] | None = None) -> tuple
     rows = [row for file in files for row in _rows(file)]
     if not rows:
         raise DataError(f"{source}: no question in any of its {len(files)} documents")
-    return pd.DataFrame(rows, columns=SEED_COLUMNS + PROVENANCE_COLUMNS), content_digest(files)
+    return pd.DataFrame(rows, columns=NOTEBOOK_COLUMNS + PROVENANCE_COLUMNS), content_digest(files)
 
 
 def content_digest(files: list[XmlFile]) -> str:
@@ -109,7 +109,7 @@ def _table(name: str, content: bytes) -> tuple[pd.DataFrame, str]:
     table["AllCUIs"] = cuis  # what topics are joined by
     table["CUI"] = [codes.partition("|")[0] for codes in cuis]
     table["QuestionId"] = [f"row-{number}" for number in range(len(table))]
-    columns = SEED_COLUMNS + PROVENANCE_COLUMNS
+    columns = NOTEBOOK_COLUMNS + PROVENANCE_COLUMNS
     return table.reindex(columns=columns, fill_value=""), hashlib.sha256(content).hexdigest()
 
 

@@ -19,16 +19,16 @@ import pandas as pd
 from training.data.near_duplicates import near_identical_pairs
 from training.data.topics import clusters, group_ids, normalise, stable_hash
 
-SEED_TOP = 100
-SEED_TRAIN_PER_FOCUS = 4
+NOTEBOOK_TOP = 100
+NOTEBOOK_TRAIN_PER_FOCUS = 4
 _TEST_UNSEEN_SHARE = 0.090
 _VALID_UNSEEN_SHARE = 0.050
 _GENERIC_FOCI = 5
 _FEWEST_TOPICS = 5
 _SPLITS = 3  # to train, to validate and to test on: a topic each at least
 
-# 56 foci tie at ten rows for the last two of the hundred places; the seed's pandas chose these.
-_SEED_TIES = ("Hearing Loss", "Tourette syndrome")
+# 56 foci tie at ten rows for the last two of the hundred places; the notebook's pandas chose these.
+_NOTEBOOK_TIES = ("Hearing Loss", "Tourette syndrome")
 
 
 def split(cleaned: pd.DataFrame) -> pd.DataFrame:
@@ -62,22 +62,24 @@ def split(cleaned: pd.DataFrame) -> pd.DataFrame:
     table["Split"] = _assign(table, near_copies, top, unseen)
     table["SeedRow"] = ""
     for _, rows in _top_rows(table, top, table["Split"] == "train"):
-        table.loc[rows[:SEED_TRAIN_PER_FOCUS], "SeedRow"] = "train"
+        table.loc[rows[:NOTEBOOK_TRAIN_PER_FOCUS], "SeedRow"] = "train"
     table.loc[table["Split"] == "valid_seen", "SeedRow"] = "valid"
     return table
 
 
 def top_foci(table: pd.DataFrame) -> list[str]:
-    """Return the seed's hundred most frequent foci, counted as the seed counted them.
+    """Return the notebook's hundred most frequent foci, counted as the notebook counted them.
 
     It filled missing foci with the mode, which changes no place in the list, and dropped
-    repeated (Question, Answer) pairs. Ties at the last place are broken by the seed's own result
-    where those foci are present, else by name.
+    repeated (Question, Answer) pairs. Ties at the last place are broken by the notebook's own
+    result where those foci are present, else by name.
     """
-    seed = table[(table["LowerCaseSchema"] == "") & (table["Focus"] != "")]
-    counts = seed.drop_duplicates(["Question", "Answer"])["Focus"].value_counts()
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0] not in _SEED_TIES, item[0]))
-    return [str(focus) for focus, _ in ranked[:SEED_TOP]]
+    notebook = table[(table["LowerCaseSchema"] == "") & (table["Focus"] != "")]
+    counts = notebook.drop_duplicates(["Question", "Answer"])["Focus"].value_counts()
+    ranked = sorted(
+        counts.items(), key=lambda item: (-item[1], item[0] not in _NOTEBOOK_TIES, item[0])
+    )
+    return [str(focus) for focus, _ in ranked[:NOTEBOOK_TOP]]
 
 
 def _assign(
@@ -113,7 +115,7 @@ def _assign(
             splits[row] = name
             left = sum(splits[other] == "train" and other not in leaks(row) for other in rows)
             # Two foci have but two questions: there, validation shares one with training.
-            spared = name == "valid_seen" and left < SEED_TRAIN_PER_FOCUS
+            spared = name == "valid_seen" and left < NOTEBOOK_TRAIN_PER_FOCUS
             _hold_out(same_answer(row) if spared else leaks(row), splits)
     for row, found in enumerate(splits):
         if found.endswith("_unseen"):
@@ -129,9 +131,9 @@ def _hold_out(rows: Iterable[int], splits: list[str]) -> None:
 
 def _seen_splits(rows: int) -> tuple[str, ...]:
     """Return the splits that a top focus with so many rows can spare one for."""
-    if rows <= SEED_TRAIN_PER_FOCUS:
+    if rows <= NOTEBOOK_TRAIN_PER_FOCUS:
         return ()
-    return ("valid_seen",) if rows == SEED_TRAIN_PER_FOCUS + 1 else ("test_seen", "valid_seen")
+    return ("valid_seen",) if rows == NOTEBOOK_TRAIN_PER_FOCUS + 1 else ("test_seen", "valid_seen")
 
 
 def _unseen_groups(table: pd.DataFrame, top: list[str]) -> dict[str, str]:

@@ -69,8 +69,11 @@ def read_table(data: Path) -> pd.DataFrame:
 
 
 def training_rows(table: pd.DataFrame, recipe_rows: str) -> "pd.Series[bool]":
-    """Return which rows a recipe trains on: those of `seed`, or of the `train` split."""
-    return table["SeedRow" if recipe_rows == "seed" else "Split"] == "train"
+    """Return which rows a recipe trains on: the notebook's, or the `train` split's.
+
+    Records of earlier versions call the notebook `seed`.
+    """
+    return table["SeedRow" if recipe_rows in ("notebook", "seed") else "Split"] == "train"
 
 
 def present(table: pd.DataFrame) -> list[str]:

@@ -1,13 +1,13 @@
 """What the prepared table holds, counted: gaps, repeats, lengths, types, sources, flags.
 
 Every function takes tables as `prepare` writes them ("" for what is missing) and returns a table
-to print. Knows nothing about the seed's treatment, figures or pages.
+to print. Knows nothing about the notebook's treatment, figures or pages.
 """
 
 import pandas as pd
 
 from training.data.cleaning import WHY
-from training.data.medquad import SEED_COLUMNS
+from training.data.medquad import NOTEBOOK_COLUMNS
 
 NOT_GIVEN = "(not given)"
 _LENGTHS = {
@@ -17,17 +17,17 @@ _LENGTHS = {
 _SHOWN_CHARACTERS = 160
 
 
-def missing(seed: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+def missing(notebook: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Count each column's missing values: in seed.csv, in all rows, in the rows that we keep."""
     kept = table[table["Keep"] == "1"].assign(Focus=lambda rows: rows["FocusFixed"])
-    blank = (seed[SEED_COLUMNS] == "").sum()
+    blank = (notebook[NOTEBOOK_COLUMNS] == "").sum()
     return pd.DataFrame(
         {
-            "Column": SEED_COLUMNS,
+            "Column": NOTEBOOK_COLUMNS,
             "Missing in seed.csv": blank.to_list(),
-            "Share": (blank / len(seed)).to_list(),
-            "Missing in medquad.csv": (table[SEED_COLUMNS] == "").sum().to_list(),
-            "Missing in rows kept": (kept[SEED_COLUMNS] == "").sum().to_list(),
+            "Share": (blank / len(notebook)).to_list(),
+            "Missing in medquad.csv": (table[NOTEBOOK_COLUMNS] == "").sum().to_list(),
+            "Missing in rows kept": (kept[NOTEBOOK_COLUMNS] == "").sum().to_list(),
         }
     )
 

@@ -1,6 +1,6 @@
 """The exploration's sections on the prepared data: which table and figure says what about them.
 
-Every number in a sentence is computed from the tables; knows nothing about the seed's treatment.
+Every number in a sentence is computed from the tables; knows nothing about the notebook.
 """
 
 import pandas as pd
@@ -14,10 +14,10 @@ _EXAMPLES = 10
 _KEPT_DROPPED = {"Kept": BLUE, "Dropped": ORANGE}
 
 
-def data_sections(seed: pd.DataFrame, table: pd.DataFrame) -> list[Section]:
+def data_sections(notebook: pd.DataFrame, table: pd.DataFrame) -> list[Section]:
     """Return what the page shows of seed.csv and medquad.csv as they are."""
     return [
-        _missing(seed, table),
+        _missing(notebook, table),
         _repeats(table),
         _lengths(table),
         _kinds(table),
@@ -25,14 +25,14 @@ def data_sections(seed: pd.DataFrame, table: pd.DataFrame) -> list[Section]:
     ]
 
 
-def _missing(seed: pd.DataFrame, table: pd.DataFrame) -> Section:
-    counted = counts.missing(seed, table)
+def _missing(notebook: pd.DataFrame, table: pd.DataFrame) -> Section:
+    counted = counts.missing(notebook, table)
     worst = counted.iloc[int(counted["Missing in seed.csv"].argmax())]
     shown = plots.parts(counted, {"Missing in seed.csv": ORANGE})
     return Section(
         "missing",
         "Missing values",
-        "seed.csv is the seed's table, six columns and nothing cleaned; medquad.csv has every "
+        "seed.csv is the notebook's table, six columns and nothing cleaned; medquad.csv has every "
         "document, with provenance. A value that is missing stays missing here; only a document's "
         "blank Focus is filled in where the document itself tells its subject.",
         [
@@ -40,7 +40,7 @@ def _missing(seed: pd.DataFrame, table: pd.DataFrame) -> Section:
                 "missing",
                 lambda: plots.bars("Missing values in seed.csv", counted["Column"].tolist(), shown),
                 f"{worst['Column']} is missing most often, in {worst['Missing in seed.csv']:,} of "
-                f"{len(seed):,} rows ({worst['Share']:.1%}).",
+                f"{len(notebook):,} rows ({worst['Share']:.1%}).",
             )
         ],
         [Table("missing", "Missing values by column", counted)],

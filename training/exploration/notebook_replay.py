@@ -1,4 +1,4 @@
-"""The seed notebook's own treatment of its CSV, replayed, and what it does to the data.
+"""The original notebook's own treatment of its CSV, replayed, and what it does to the data.
 
 It filled every missing value with its column's mode, dropped rows whose question and answer came
 before, took the hundred most frequent foci, and sampled from each four rows to train on and,
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from training.data.medquad import SEED_COLUMNS
-from training.data.splits import SEED_TRAIN_PER_FOCUS
+from training.data.medquad import NOTEBOOK_COLUMNS
+from training.data.splits import NOTEBOOK_TRAIN_PER_FOCUS
 from training.exploration.counts import shortened
 
 PAIR = ["Question", "Answer"]
@@ -25,7 +25,7 @@ _LEAKS = {  # what a validation row may share with training
 
 
 class Treatment(NamedTuple):
-    """What the seed's treatment makes of seed.csv; every table's index is seed.csv's."""
+    """What the notebook's treatment makes of seed.csv; every table's index is seed.csv's."""
 
     raw: pd.DataFrame
     filled: pd.DataFrame
@@ -33,14 +33,14 @@ class Treatment(NamedTuple):
     modes: dict[str, str]
 
 
-def replay(seed: pd.DataFrame) -> Treatment:
-    """Fill by mode and drop repeats, as the seed did; of equal modes pandas takes the first."""
-    present = seed.where(seed != "")
+def replay(notebook: pd.DataFrame) -> Treatment:
+    """Fill by mode and drop repeats, as the notebook did; of equal modes pandas takes the first."""
+    present = notebook.where(notebook != "")
     modes = {
-        column: str(next(iter(present[column].dropna().mode()), "")) for column in SEED_COLUMNS
+        column: str(next(iter(present[column].dropna().mode()), "")) for column in NOTEBOOK_COLUMNS
     }
     filled = present.fillna(modes)
-    return Treatment(seed, filled, filled.drop_duplicates(PAIR), modes)
+    return Treatment(notebook, filled, filled.drop_duplicates(PAIR), modes)
 
 
 def fills(treatment: Treatment, known_focus: "pd.Series[str]") -> pd.DataFrame:
@@ -51,7 +51,7 @@ def fills(treatment: Treatment, known_focus: "pd.Series[str]") -> pd.DataFrame:
     the other columns' modes nobody can tell, and there it is empty.
     """
     raw, modes = treatment.raw, treatment.modes
-    blank = {column: raw[column] == "" for column in SEED_COLUMNS}
+    blank = {column: raw[column] == "" for column in NOTEBOOK_COLUMNS}
     known = known_focus[blank["Focus"]]
     right = set(raw.loc[raw["Answer"] == modes["Answer"], "Question"])
     wrong = {
@@ -64,74 +64,45 @@ def fills(treatment: Treatment, known_focus: "pd.Series[str]") -> pd.DataFrame:
                 column,
                 int(blank[column].sum()),
                 shortened(modes[column]) if blank[column].any() else "",
-                int((raw[column] == modes[column]).sum()) if blank[column].any() else "",
-                int(raw.loc[blank[column], "Focus"].replace("", pd.NA).nunique()),
                 wrong.get(column, "") if blank[column].any() else "",
             )
-            for column in SEED_COLUMNS
+            for column in NOTEBOOK_COLUMNS
         ],
-        columns=[
-            "Column",
-            "Filled in",
-            "With the mode",
-            "Rows that had it",
-            "Foci given it",
-            "Known wrong",
-        ],
+        columns=["Column", "Filled in", "With the mode", "Known wrong"],
         dtype=object,
     )
 
 
-def compared(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.DataFrame:
-    """Return the seed's counts beside ours, step by step.
+def compared(treatment: Treatment, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the notebook's counts beside ours, step by step.
 
-    `table` is medquad.csv; the seed's rows are matched with ours by `seed_rows`.
+    `table` is medquad.csv; the notebook's rows are matched with ours by `notebook_rows`.
     """
-    ours = seed_rows(table)
+    ours = notebook_rows(table)
     kept = table["Keep"] == "1"
     left = ours.loc[treatment.rows.index]
-    touched = int((treatment.raw[SEED_COLUMNS] == "").any(axis=1).sum())
+    touched = int((treatment.raw[NOTEBOOK_COLUMNS] == "").any(axis=1).sum())
     known = (ours["Focus"] == "") & (ours["FocusFixed"] != "")
     wrong = int((known & (ours["FocusFixed"] != treatment.filled["Focus"])).sum())
-    repeats = int(table.duplicated(PAIR).sum())
-    junk = expected_share(treatment.rows, left["Keep"] == "0", top)
-    trained = sum(min(SEED_TRAIN_PER_FOCUS, rows) for rows in _sizes(treatment.rows, top))
-    seeds = table[table["SeedRow"] == "train"]
     steps = [
         ("rows read", len(treatment.raw), len(table)),
         ("rows with a value filled in by the mode", touched, 0),
-        (
-            "rows whose blank Focus was filled in from their document",
-            0,
-            int(((table["Focus"] == "") & (table["FocusFixed"] != "")).sum()),
-        ),
         ("rows under a Focus known not to be theirs", wrong, 0),
-        (
-            "rows dropped: their question and answer came before",
-            len(treatment.raw) - len(treatment.rows),
-            int((~kept & table.duplicated(PAIR)).sum()),
-        ),
-        ("rows dropped for another reason", 0, int((~kept).sum()) - repeats),
+        ("rows dropped", len(treatment.raw) - len(treatment.rows), int((~kept).sum())),
         ("rows left", len(treatment.rows), int(kept.sum())),
         ("of them, rows that our flags would drop", int((left["Keep"] == "0").sum()), 0),
-        (f"rows sampled to train on, {SEED_TRAIN_PER_FOCUS} a Focus", trained, len(seeds)),
-        (
-            "of them, rows that our flags would drop (the seed's: expected)",
-            round(junk * trained, 1),
-            int((seeds["Keep"] == "0").sum()),
-        ),
     ]
-    return pd.DataFrame(steps, columns=["Step", "Seed", "Ours"], dtype=object)
+    return pd.DataFrame(steps, columns=["Step", "Notebook", "Ours"], dtype=object)
 
 
-def seed_rows(table: pd.DataFrame) -> pd.DataFrame:
+def notebook_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return medquad.csv's rows that seed.csv has, with its index."""
     return table[table["LowerCaseSchema"] == ""].reset_index(drop=True)
 
 
 def foci(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.DataFrame:
-    """Return the top foci with the rows that the seed counts: those we keep, drop, were filled."""
-    ours = seed_rows(table).loc[treatment.rows.index]
+    """Return the top foci with the rows that the notebook counts: kept by us, dropped, filled."""
+    ours = notebook_rows(table).loc[treatment.rows.index]
     filled = ours["Focus"] == ""
     dropped = ~filled & (ours["Keep"] == "0")
     counts = (
@@ -147,7 +118,7 @@ def foci(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.Da
 
 
 def leaks(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.DataFrame:
-    """Return the shares of validation rows that share something with training, seed's and ours."""
+    """Return the shares of validation rows that share something with training, for both."""
     ours = {
         "Our 400/100: share": (table["SeedRow"] == "train", table["SeedRow"] == "valid"),
         "Our train/test_unseen: share": (
@@ -159,7 +130,7 @@ def leaks(treatment: Treatment, table: pd.DataFrame, top: Sequence[str]) -> pd.D
         [
             {
                 "Held-out rows that share with training": name,
-                "Seed's 400/100: expected share": expected_leak(treatment.rows, columns, top),
+                "Notebook's 400/100: expected share": expected_leak(treatment.rows, columns, top),
             }
             | {
                 split: _shared(table[train], table[held_out], columns)
@@ -183,22 +154,10 @@ def expected_leak(rows: pd.DataFrame, columns: list[str], top: Sequence[str]) ->
     missed: dict[tuple[str, ...], float] = {}
     for (focus, key), count in held.items():
         size = sizes[focus]
-        drawn = min(SEED_TRAIN_PER_FOCUS, size)
+        drawn = min(NOTEBOOK_TRAIN_PER_FOCUS, size)
         missed[key] = missed.get(key, 1.0) * comb(size - count, drawn) / comb(size, drawn)
     found = [count / sizes[focus] * (1 - missed[key]) for (focus, key), count in held.items()]
     return sum(found) / len(sizes) if sizes else 0.0
-
-
-def expected_share(rows: pd.DataFrame, marked: "pd.Series[bool]", top: Sequence[str]) -> float:
-    """Return the expected share of marked rows among those that the seed samples."""
-    shares = marked.groupby(rows["Focus"]).mean().reindex(list(top))
-    drawn = pd.Series(_sizes(rows, top), index=shares.index).clip(upper=SEED_TRAIN_PER_FOCUS)
-    return float((shares * drawn).sum() / drawn.sum()) if len(drawn) else 0.0
-
-
-def _sizes(rows: pd.DataFrame, top: Sequence[str]) -> list[int]:
-    counts = rows["Focus"].value_counts()
-    return [int(counts[focus]) for focus in top]
 
 
 def _shared(train: pd.DataFrame, held_out: pd.DataFrame, columns: list[str]) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import ir_measures
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,7 +51,8 @@ def read_judged(path: Path) -> list[JudgedQuestion]:
 def _judged(line: Mapping[str, object]) -> JudgedQuestion:
     scores: dict[str, int] = {}
     judged = line["judged"]
-    assert isinstance(judged, list)
+    if not isinstance(judged, list):
+        raise TypeError("`judged` is no list")
     for entry in judged:
         key = f"{entry['collection']}/{entry['file']}#{entry['question_id']}"
         scores[key] = max(scores.get(key, 0), int(entry["score_max"]))
@@ -60,35 +62,29 @@ def _judged(line: Mapping[str, object]) -> JudgedQuestion:
 def measures(questions: Sequence[JudgedQuestion], rankings: Sequence[Sequence[str]]) -> Floats:
     """Return each question's avgScore, nDCG@10, MAP@10 and MRR@10: float64 (questions, 4).
 
-    What was not judged scores 0; without any judgment all but the first are NaN.
+    What was not judged scores 0; without any judgment all but the first are NaN. The gain of a
+    score is 2^score - 1; relevant are scores of 2 and more, of which MAP@10 expects ten at most.
     """
-    return np.array(
-        [
-            _measures(question, ranking)
-            for question, ranking in zip(questions, rankings, strict=True)
-        ]
-    )
-
-
-def _measures(question: JudgedQuestion, ranking: Sequence[str]) -> tuple[float, ...]:
-    gains = [question.scores.get(key, 0) for key in ranking[:DEPTH]]
-    first = float(gains[0]) if gains else 0.0
-    if not question.scores:
-        return first, math.nan, math.nan, math.nan
-    best = _discounted(sorted(question.scores.values(), reverse=True)[:DEPTH])
-    places = [place for place, gain in enumerate(gains, 1) if gain >= _RELEVANT]
-    relevant = sum(score >= _RELEVANT for score in question.scores.values())
-    precisions = [found / place for found, place in enumerate(places, 1)]
-    return (
-        first,
-        _discounted(gains) / best if best else 0.0,
-        sum(precisions) / min(relevant, DEPTH) if relevant else 0.0,
-        1 / places[0] if places else 0.0,
-    )
-
-
-def _discounted(gains: Sequence[int]) -> float:
-    return math.fsum((2**gain - 1) / math.log2(place + 1) for place, gain in enumerate(gains, 1))
+    found = np.zeros((len(questions), 4))
+    judged: dict[str, dict[str, int]] = {}
+    ranked: dict[str, dict[str, float]] = {}
+    for number, (question, ranking) in enumerate(zip(questions, rankings, strict=True)):
+        found[number, 0] = question.scores.get(ranking[0], 0) if ranking else 0
+        if question.scores:
+            judged[str(number)] = dict(question.scores)
+            ranked[str(number)] = {key: float(-place) for place, key in enumerate(ranking[:DEPTH])}
+        else:
+            found[number, 1:] = math.nan
+    scores = {score for question in questions for score in question.scores.values()}
+    gain = ir_measures.nDCG(gains={score: 2**score - 1 for score in scores | {0}}) @ DEPTH
+    precision = ir_measures.AP(rel=_RELEVANT) @ DEPTH
+    column = {gain: 1, precision: 2, ir_measures.RR(rel=_RELEVANT) @ DEPTH: 3}
+    for each in ir_measures.iter_calc(list(column), judged, ranked):
+        found[int(each.query_id), column[each.measure]] = each.value
+    for number, question in enumerate(questions):  # TREC's MAP@10 expects all relevant ones
+        relevant = sum(score >= _RELEVANT for score in question.scores.values())
+        found[number, 2] *= max(1, relevant / DEPTH)
+    return found
 
 
 def summary(values: Floats, resamples: int = 10_000) -> dict[str, dict[str, float]]:

@@ -27,9 +27,7 @@ def add_lora(model: PreTrainedModel, plan: Lora, new_tokens: list[int]) -> Any:
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise TrainingError(
-            "the recipe's lora section needs `pip install 'medqa[lora]'`"
-        ) from error
+        raise TrainingError("the recipe's lora section needs `pip install -e '.[lora]'`") from error
     names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     unknown = [target for target in plan.targets if target not in names]
     if unknown:

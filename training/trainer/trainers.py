@@ -1,14 +1,19 @@
-"""A Trainer that says why it cannot go on: a loss that is no number, a disk that is full.
+"""Trainers that say why they cannot go on, and one whose batches are of similar length.
 
-Trainer itself hides such a loss from its log and goes on; nothing after that step can be used.
+Trainer itself hides a loss that is no number from its log and goes on; nothing after that step can
+be used. Its own length-grouped order comes from the global random state, so that a resumed run sees
+other batches, and two processes must agree on that state first.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch.utils.data import Sampler
 from transformers import Trainer
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from training.errors import TrainingError
 
@@ -46,3 +51,46 @@ class FiniteTrainer(Trainer):
         ids = batch["input_ids"][0, :_SHOWN_TOKENS].tolist()
         tokenizer: Any = self.processing_class
         return repr(tokenizer.decode(ids)) if tokenizer else str(ids)
+
+
+class LengthGroups(Sampler[int]):
+    """Indices such that each run of `batch_sequences` has similar `lengths`.
+
+    Seed and epoch alone decide their order.
+    """
+
+    def __init__(self, lengths: list[int], batch_sequences: int, seed: int) -> None:
+        self._lengths = lengths
+        self._batch_sequences = batch_sequences
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch's order; the data loader calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed + self._epoch)
+        return iter(
+            get_length_grouped_indices(self._lengths, self._batch_sequences, generator=generator)
+        )
+
+
+class LengthGroupedTrainer(FiniteTrainer):
+    """FiniteTrainer, with the sequences of every update of similar length.
+
+    One process that accumulates N batches and N processes see the same updates.
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroups:
+        dataset: Any = train_dataset or self.train_dataset
+        sequences = (
+            self.args.train_batch_size
+            * self.args.gradient_accumulation_steps
+            * self.args.world_size
+        )
+        lengths = [len(example["input_ids"]) for example in dataset]
+        return LengthGroups(lengths, sequences, self.args.seed)

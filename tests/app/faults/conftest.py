@@ -14,8 +14,8 @@ import pytest
 from tests.app.conftest import Server
 from tests.app.faults.wire import QUESTION
 
-RECEIVE_SECONDS = 1
-SEND_SECONDS = 1
+RECEIVE_SECONDS = 2
+SEND_SECONDS = 2
 PLACES = 6  # of each model: four answers being made, two in wait
 
 # Runs `fault` before each step of a model's process; what it raises, the step raises.

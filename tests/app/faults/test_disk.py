@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.app.conftest import Server
-from tests.app.engine.test_checkpoint import Hub, hub
+from tests.app.engine.test_model_files import Hub, hub
 from tests.app.faults.conftest import answer, pair_settings, settled, started, under_load
 
 __all__ = ["hub"]

@@ -58,8 +58,6 @@ def test_a_trusted_proxy_says_who_asks_and_where(serve: Serve) -> None:
     # What the client itself wrote stands left of what the proxies added, and is not believed.
     assert _ask(url, "198.51.100.1, 203.0.113.7, 10.0.0.1") == 429
 
-    assert "/medqa/openapi.json" in httpx.get(f"{url}/docs").text
-    assert httpx.get(f"{url}/docs").headers.get("content-security-policy") is None
     document = httpx.get(f"{url}/openapi.json").json()
     assert document["servers"] == [{"url": "/medqa"}]
 

@@ -82,7 +82,7 @@ def test_the_models_context_is_a_limit_too(tokenizer: PreTrainedTokenizerBase) -
     assert len(example["input_ids"]) <= 50
 
 
-def test_pairs_are_read_by_split_and_by_the_seeds_mark(tmp_path: Path) -> None:
+def test_pairs_are_read_by_split_and_by_the_notebooks_mark(tmp_path: Path) -> None:
     data = write_table(tmp_path, {"train": {"Is NA a word?": "null"}, "valid_seen": PAIRS})
     assert read_pairs(data, "Split", "train") == [("Is NA a word?", "null")]
     assert read_pairs(data, "SeedRow", "valid") == list(PAIRS.items())

@@ -1,4 +1,4 @@
-"""MedQuAD's XML in every variant, packed in every way, becomes the seed's table."""
+"""MedQuAD's XML in every variant, packed in every way, becomes the notebook's table."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.training.conftest import DOCUMENTS, GARD, write_archive
-from training.data.medquad import ALL_COLLECTIONS, SEED_COLUMNS, read_table
+from training.data.medquad import ALL_COLLECTIONS, NOTEBOOK_COLUMNS, read_table
 from training.errors import DataError
 from training.prepare import DIGEST
 
@@ -28,9 +28,9 @@ def changed(**texts: str) -> dict[str, str]:
     return DOCUMENTS | {"2_GARD_QA/0000009.xml": text}
 
 
-def test_every_variant_becomes_rows_in_the_seeds_order(archive: Path) -> None:
+def test_every_variant_becomes_rows_in_the_notebooks_order(archive: Path) -> None:
     table, _ = read_table(archive)
-    assert table[["Collection", "File", "QuestionId", *SEED_COLUMNS]].to_numpy().tolist() == [
+    assert table[["Collection", "File", "QuestionId", *NOTEBOOK_COLUMNS]].to_numpy().tolist() == [
         [
             *("2_GARD_QA", "0000009.xml", "0000009-1"),
             *("Wheeze & Co", "C0000001", "T047", "Disorders"),
@@ -89,7 +89,7 @@ def test_the_digest_follows_the_content(archive: Path, tmp_path: Path) -> None:
     assert read_table(write_archive(tmp_path / "renamed.zip", renamed))[1] != digest
 
 
-def test_a_csv_in_the_seeds_format_is_a_table_too(tmp_path: Path) -> None:
+def test_a_csv_in_the_notebooks_format_is_a_table_too(tmp_path: Path) -> None:
     source = tmp_path / "seed.csv"
     source.write_text(
         "Question,Answer,Focus,CUI,SemanticType,SemanticGroup,Mine\n"
@@ -97,7 +97,7 @@ def test_a_csv_in_the_seeds_format_is_a_table_too(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     table, digest = read_table(source)
-    assert table[SEED_COLUMNS].iloc[0].tolist() == [
+    assert table[NOTEBOOK_COLUMNS].iloc[0].tolist() == [
         *("NA", "C0000009", "T047", "Disorders", "What is NA ?", "Two lines")
     ]
     assert "Mine" not in table.columns
@@ -250,13 +250,13 @@ def test_no_path_of_an_archive_is_written_to(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == [inside, archive]
 
 
-def test_medquad_itself_is_the_seeds_csv_row_by_row(
+def test_medquad_itself_is_the_notebooks_csv_row_by_row(
     medquad: tuple[pd.DataFrame, str], reference: Path
 ) -> None:
     table, digest = medquad
     assert digest == DIGEST
     assert len(table) == 16_428
-    seed = table.loc[table["LowerCaseSchema"] == "", SEED_COLUMNS].reset_index(drop=True)
+    seed = table.loc[table["LowerCaseSchema"] == "", NOTEBOOK_COLUMNS].reset_index(drop=True)
     missing = {"Focus": 14, "CUI": 565, "SemanticType": 597, "SemanticGroup": 565}
     assert (seed == "").sum().to_dict() == missing | {"Question": 0, "Answer": 5}
     expected = pd.read_csv(reference / "seed.csv.gz", dtype=str, keep_default_na=False)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from training.data.cleaning import clean
-from training.data.medquad import PROVENANCE_COLUMNS, SEED_COLUMNS, read_table
+from training.data.medquad import NOTEBOOK_COLUMNS, PROVENANCE_COLUMNS, read_table
 from training.data.splits import split, top_foci
 
 COMMON, RARE = 100, 250
@@ -24,7 +24,7 @@ def made_up() -> pd.DataFrame:
     vocabulary = ["".join(randomness.choices("aeioulmnrst", k=7)) for _ in range(900)]
     foci = [(f"Common {n}", 8) for n in range(COMMON)] + [(f"Rare {n}", 2) for n in range(RARE)]
     rows = [
-        dict.fromkeys(SEED_COLUMNS + PROVENANCE_COLUMNS, "")
+        dict.fromkeys(NOTEBOOK_COLUMNS + PROVENANCE_COLUMNS, "")
         | {
             "Focus": focus,
             "Question": f"what is (are) {randomness.choice(vocabulary)} {place} of {focus} ?",
@@ -170,7 +170,7 @@ def test_every_row_fit_to_learn_from_has_one_place(table: pd.DataFrame) -> None:
     assert set(table.loc[table["Keep"] == "0", "Split"]) == {"drop"}
 
 
-def test_the_seeds_rows_are_four_and_one_of_each_top_focus(table: pd.DataFrame) -> None:
+def test_the_notebooks_rows_are_four_and_one_of_each_top_focus(table: pd.DataFrame) -> None:
     top = set(top_foci(table))
     assert len(top) == 100
     by_row = {name: rows["FocusFixed"] for name, rows in table.groupby("SeedRow")}
@@ -204,7 +204,7 @@ def test_a_csvs_shared_cui_joins_topics(tmp_path: Path) -> None:
     # Rare topics in pairs that only a CUI joins.
     numbers = table.loc[rare, "Focus"].str.extract(r"(\d+)")[0].astype(int)
     table.loc[rare, "CUI"] = [f"C{number // 2}" for number in numbers]
-    table[SEED_COLUMNS].to_csv(tmp_path / "seed.csv", index=False)
+    table[NOTEBOOK_COLUMNS].to_csv(tmp_path / "seed.csv", index=False)
     kept = split(clean(read_table(tmp_path / "seed.csv")[0])).query("Keep == '1' and CUI != ''")
     by_cui = kept.groupby("CUI")
     foci = by_cui["FocusFixed"].agg(lambda found: len(set(found.map(words))))
@@ -220,23 +220,23 @@ def test_rows_without_a_focus_stay_together(tmp_path: Path) -> None:
     by_document = split(clean(table))[blank].groupby("File")["GroupId"].nunique()
     assert set(by_document) == {1}
     assert len(by_document) > 50
-    table[SEED_COLUMNS].to_csv(tmp_path / "seed.csv", index=False)  # which names no documents
+    table[NOTEBOOK_COLUMNS].to_csv(tmp_path / "seed.csv", index=False)  # which names no documents
     assert split(clean(read_table(tmp_path / "seed.csv")[0]))[blank]["GroupId"].nunique() == 1
 
 
 def test_a_csvs_row_order_changes_nothing(tmp_path: Path) -> None:
-    table = made_up()[SEED_COLUMNS].drop_duplicates(["Question", "Answer"])
+    table = made_up()[NOTEBOOK_COLUMNS].drop_duplicates(["Question", "Answer"])
     table.loc[table["Focus"].str.startswith("Rare 2"), "Focus"] = ""
     found = []
     for name, rows in (("one.csv", table), ("other.csv", table.iloc[::-1])):
         rows.to_csv(tmp_path / name, index=False)
-        kept = [*SEED_COLUMNS, "Generic", "GroupId", "Split", "SeedRow"]
+        kept = [*NOTEBOOK_COLUMNS, "Generic", "GroupId", "Split", "SeedRow"]
         found.append(split(clean(read_table(tmp_path / name)[0]))[kept].sort_values(kept))
     one, other = (rows.reset_index(drop=True) for rows in found)
     pd.testing.assert_frame_equal(one, other)
 
 
-def test_the_top_is_counted_as_the_seed_counted() -> None:
+def test_the_top_is_counted_as_the_notebook_counted() -> None:
     def rows(focus: str, count: int, **more: str) -> list[dict[str, str]]:
         plain = {"Focus": focus, "Answer": "a", "LowerCaseSchema": ""}
         return [{"Question": f"{focus} {n}"} | plain | more for n in range(count)]
@@ -244,13 +244,13 @@ def test_the_top_is_counted_as_the_seed_counted() -> None:
     listed = [row for n in range(98) for row in rows(f"F{n:02}", 3)]
     listed += rows("Anosmia", 2) + rows("Tourette syndrome", 2) + rows("Hearing Loss", 2)
     listed += rows("", 5)  # no focus
-    listed += rows("Lower case", 5, LowerCaseSchema="1")  # the seed missed these documents
+    listed += rows("Lower case", 5, LowerCaseSchema="1")  # the notebook missed these documents
     listed += rows("Twice", 5, Question="the same")
     top = top_foci(pd.DataFrame(listed))
     assert sorted(top) == sorted([f"F{n:02}" for n in range(98)] + _TIES)
 
 
-_TIES = ["Hearing Loss", "Tourette syndrome"]  # the seed's own choice among equals
+_TIES = ["Hearing Loss", "Tourette syndrome"]  # the notebook's own choice among equals
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from training.data.medquad import SEED_COLUMNS, read_table
+from training.data.medquad import NOTEBOOK_COLUMNS, read_table
 from training.errors import DataError
 
 ROWS = [
@@ -82,7 +82,7 @@ def test_what_is_plain_is_read(tmp_path: Path, name: str, content: bytes) -> Non
     expected = [tuple(" ".join(text.split()) for text in row) for row in ROWS]
     found = table[["Focus", "Question", "Answer"]].itertuples(index=False, name=None)
     assert list(found) == expected
-    assert set(SEED_COLUMNS) < set(table.columns)
+    assert set(NOTEBOOK_COLUMNS) < set(table.columns)
 
 
 def test_packing_does_not_change_the_digest(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ FILLERS = ["NaN", "nan", "None", "NULL", "N/A", "NA", "<NA>", "#N/A", "null", "-
 
 @pytest.mark.parametrize("filler", FILLERS)
 def test_fillers_are_missing_in_every_column(tmp_path: Path, filler: str) -> None:
-    columns = [*SEED_COLUMNS, "Source", "QuestionType", "URL", "Synonyms"]
+    columns = [*NOTEBOOK_COLUMNS, "Source", "QuestionType", "URL", "Synonyms"]
     file = io.StringIO()
     csv.writer(file).writerows([columns, [filler] * len(columns), ["x"] * len(columns)])
     table = read(tmp_path / "mine.csv", file.getvalue().encode())

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.training.test_finetune import recipe
 from training.errors import TrainingError
-from training.trainer.sharding import check_shardable, whole_model
+from training.trainer.distributed import check_shardable, whole_model
 
 SHARDED: Any = SimpleNamespace(is_fsdp_enabled=True)
 WHOLE: Any = SimpleNamespace(is_fsdp_enabled=False)

@@ -2,7 +2,7 @@
 
 import torch
 
-from training.trainer.length_groups import LengthGroups
+from training.trainer.trainers import LengthGroups
 
 LENGTHS = [(7 * number) % 101 for number in range(400)]
 

@@ -1,0 +1,36 @@
+"""What to say of a path or a method that no route has: which one was meant.
+
+Most such requests come of a client's base URL, or of an API of OpenAI's that is not here.
+"""
+
+import re
+
+_OPENAI = ("/v1/models", "/v1/completions", "/v1/chat/completions")
+WITHOUT_PREFIX = frozenset({"/models", "/completions", "/chat/completions", "/responses"})
+"""Where OpenAI's clients ask when their base URL lacks its /v1."""
+_TWICE = re.compile(r"(/v1){2,}(?=/|$)")
+
+
+def advice(path: str) -> str:
+    """Return what to say of an unknown path, the service's own prefix taken off."""
+    if _TWICE.match(path):
+        meant = _TWICE.sub("/v1", path)[:100]
+        return (
+            f"The path has /v1 more than once, where {meant!r} was meant: some clients add it to "
+            "their base URL, others expect it there."
+        )
+    if path in WITHOUT_PREFIX:
+        return f"OpenAI's API is under /v1: the client's base URL must end in it (/v1{path})."
+    if path == "/v1/responses" or path.startswith("/v1/responses/"):
+        return (
+            "This service has no Responses API: have the client ask /v1/chat/completions "
+            "(openai-python: `chat.completions.create`; Vercel's AI SDK: `provider.chat(model)`)."
+        )
+    if path == "/v1" or path.startswith("/v1/"):
+        return f"Nothing is here. Of OpenAI's API this service has {', '.join(_OPENAI)}."
+    return "Nothing is here; /docs lists what there is."
+
+
+def methods_advice(method: str, allowed: str) -> str:
+    """Return what to say of a method that a path does not take."""
+    return f"{method[:20]} is not taken here; {allowed} is." if allowed else "Method Not Allowed"
