@@ -67,6 +67,7 @@ WORKDIR /opt/medqa
 COPY LICENSE docker/healthcheck.py ./
 COPY models/README.md models/README.md
 COPY models/demo models/demo
+COPY models/references models/references
 COPY app app
 EXPOSE 8000
 USER 10001:10001

@@ -6,6 +6,7 @@ import sys
 from benchmarks import (
     arrivals,
     beside,
+    calibrate,
     cluster,
     engine,
     growth,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "screenshots": screenshots,
     "training": training,
     "references": references,
+    "calibrate": calibrate,
     "beside": beside,
     "readme": readme,
 }

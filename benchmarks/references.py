@@ -16,8 +16,9 @@ import bm25s
 import numpy as np
 import psutil
 
-from app.references.index import References, Weights
+from app.references.index import References
 from app.references.query_analysis import Stress
+from app.references.ranking import Weights
 from app.references.support import SUPPORTED, support
 from benchmarks.harness.results import Row, record, report
 from training.data.examples import read_pairs
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             "references",
             f"What the first references for {len(judged)} judged messages are worth.",
             _COLUMNS,
-            _rank(references, arguments.index, judged),
+            _rank(references, judged),
             packages=("bm25s",),
         )
         report(made, arguments.keep)
@@ -90,11 +91,11 @@ def _search_times(references: References, questions: list[JudgedQuestion]) -> No
     ))  # fmt: skip
 
 
-def _rank(references: References, index: Path, questions: list[JudgedQuestion]) -> list[Row]:
+def _rank(references: References, questions: list[JudgedQuestion]) -> list[Row]:
     """Return rows for plain BM25, what is served, and weights chosen on other questions."""
     served = _measured(references, questions)
     grid = [
-        Weights(power, question, type=kind, stress=Stress(early=early))
+        Weights(power, question=question, type=kind, stress=Stress(early=early))
         for power, question, kind, early in itertools.product(
             (1.0, 2.0), (0.5, 1.0), (0.1, 0.2), (0.5, 1.0)
         )
@@ -109,7 +110,7 @@ def _rank(references: References, index: Path, questions: list[JudgedQuestion]) 
     print(means.min(0)[:2].round(3), means.max(0)[:2].round(3), end="\n\n")
     first, gain = _cross_validated(np.array(tried))
     return [
-        _figures("plain BM25 of the questions", _plain(index, questions)),
+        _figures("plain BM25 of the questions", _plain(references, questions)),
         _figures("as served", served),
         {
             "case": "the same, its weights chosen on other questions (cross-validation)",
@@ -130,16 +131,15 @@ def _figures(case: str, values: Floats) -> Row:
     }
 
 
-def _plain(index: Path, questions: list[JudgedQuestion]) -> Floats:
+def _plain(references: References, questions: list[JudgedQuestion]) -> Floats:
     """Judge bm25s with its own defaults over the texts of the index's questions."""
-    lines = (index / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    entries = [json.loads(line) for line in lines]
+    entries = [references.entry(row) for row in range(len(references))]
     quiet = {"show_progress": False}
     engine = bm25s.BM25()
-    engine.index(bm25s.tokenize([entry["question"] for entry in entries], **quiet), **quiet)
+    engine.index(bm25s.tokenize([entry.question for entry in entries], **quiet), **quiet)
     messages = bm25s.tokenize([question.message for question in questions], **quiet)
     found, _ = engine.retrieve(messages, k=DEPTH, **quiet)
-    return measures(questions, [[entries[row]["id"] for row in rows] for rows in found])
+    return measures(questions, [[entries[row].id for row in rows] for rows in found])
 
 
 def _measured(references: References, questions: list[JudgedQuestion]) -> Floats:

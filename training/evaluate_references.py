@@ -22,6 +22,7 @@ import numpy as np
 from training.errors import TrainingError
 from training.evaluation.questions import drawn, questions, read_table
 from training.files import make_directory, write_whole
+from training.references.compact import read_texts
 from training.references.ranking_metrics import DEPTH, measures, read_judged, summary
 from training.references.report import references_report
 
@@ -173,8 +174,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _questions(index: Path) -> list[str]:
     try:
-        with (index / "questions.jsonl").open(encoding="utf-8") as file:
-            return [json.loads(line)["question"] for line in file]
+        return [row.partition("\t")[2] for row in read_texts(index / "rows")]
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(
             f"{index} is no index ({error!r}); `python -m training index --out {index}` makes one"
@@ -183,7 +183,7 @@ def _questions(index: Path) -> list[str]:
 
 def _ask(client: httpx.Client, message: str) -> Found:
     started = time.perf_counter()
-    body = _json(client, "GET", "/references", params={"q": message, "limit": DEPTH})
+    body = _json(client, "POST", "/references", json={"question": message, "limit": DEPTH})
     milliseconds = (time.perf_counter() - started) * 1_000
     return Found(
         [reference["id"] for reference in body["references"]],

@@ -1,16 +1,16 @@
 """`python -m training index`: MedQuAD in, the index out that the service finds references in.
 
-Written to --out, all of it plain files that load without a pickle, most of them memory-mapped:
-    index.json            how texts become terms (splitter, stop words, stemmer), types, counts
-    questions.jsonl       a question a line: id, question, answer (null where the licence took it
-                          out: a link remains), source, url, focus, type, licence
-    names/                BM25 over the names of topics: one entry for each distinct name
-    questions/            BM25 over each question and the names of its topic
-    answers/              BM25 over each answer: how rare its words are tells what they tell
-    rows.npy              int32 (questions, 2): each question's document and type, by number
-    name_documents.npy    int32 (pairs, 2): a name, and a document whose topic is called so
-    words.json            `spelled`: words to correct misspellings to, the most frequent first;
-                          `known`: others that are no misspellings
+Written to --out, all of it plain files that load without a pickle and are memory-mapped:
+    index.json          how texts become terms, the types, counts
+    ATTRIBUTION.md      whose texts they are, under which licence, and what was changed
+    rows.*              a question: number and text; its document, its type, its answer or none
+    documents.*         a document: path, source, URL, focus; the names that its topic has
+    answers.*           each distinct answer that the licence leaves, in compressed blocks
+    terms.npy           every term, sorted; how many answers have it
+    names.*             which names have which terms
+    questions.*         BM25 over each question and the names of its topic
+    phrases.*           names as they are said, word after word
+    words.*             words to correct misspellings to, and others that are no misspellings
 """
 
 import argparse
@@ -18,36 +18,31 @@ import json
 import logging
 import re
 import shutil
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import bm25s
 import numpy as np
 import pandas as pd
-import Stemmer
-from bm25s.utils.corpus import JsonlCorpus
 
 from training.data.download import COMMIT, URL, download
 from training.data.examples import read_rows
 from training.data.medquad import ALL_COLLECTIONS, ANSWERED_COLLECTIONS, read_table
 from training.errors import DataError
 from training.prepare import DIGEST
-from training.references.topic_names import WORD, names_of_documents, normalise
+from training.references.attribution import attribution
+from training.references.compact import Postings, small, write_texts, write_words
+from training.references.ordinary_words import known_words, specificity
+from training.references.terms import Terms, as_data
+from training.references.topic_names import names_of_documents
 
 KEY = ["Collection", "File", "QuestionId"]
-_FORMAT = 1
-_STEMMER = "english"
-_STOP_WORDS = """
-a about above after again against all also am an and any are arent as at be because been before
-being below between both but by can cannot cant could did do does doesnt doing don dont down during
-each few for from further had has have having he her here hers him his how i id if ill im in into is
-isnt it its ive just may me might mine more most must my myself no nor not now of off on only or
-other our ours out over own s same shall she should so some such t than that the their them then
-there these they this those through to too under until up us very was wasnt we were what whats when
-where which while who whom whose why will with wont would wouldnt you your youre yours
-""".split()  # noqa: SIM905 - a list of so many words is longer than it is clear
+_FORMAT = 2
+_PER_BLOCK = {"answers": 16, "rows": 128, "documents": 128}
+_LONGEST_TERM = 40  # characters: longer ones are addresses
+_CAPITALS = re.compile(r"\b[A-Z]{2,7}\b")
 _KNOWN_TIMES = 5  # in the answers, below which a word may be a misspelling itself
 
 logger = logging.getLogger(__name__)
@@ -143,101 +138,105 @@ def _keys_of_splits(data: Path, splits: Sequence[str]) -> frozenset[tuple[str, .
 
 
 def _write(table: pd.DataFrame, out: Path, figures: dict[str, Any]) -> None:
+    terms = Terms()
     documents = (table["Collection"] + "/" + table["File"]).tolist()
-    numbers = {document: number for number, document in enumerate(dict.fromkeys(documents))}
-    names = names_of_documents(table, documents)
-    terms = _Terms()
-    pairs = _write_names(names, numbers, terms, out)
+    names = names_of_documents(table, documents, terms.words)
     types = sorted(set(table["QuestionType"]))
-    rows = zip(documents, table["QuestionType"], strict=True)
-    np.save(out / "rows.npy", _int32([(numbers[name], types.index(kind)) for name, kind in rows]))
-    np.save(out / "name_documents.npy", _int32(pairs))
-    called = {
-        document: sorted({term for name in known for term in terms.of(name)})
-        for document, known in names.items()
-    }
-    questions = zip(table["Question"], documents, strict=True)
-    texts = [terms.of(question, stop=False) + called[name] for question, name in questions]
-    _bm25(texts, out / "questions")
-    _bm25([terms.of(answer, stop=False) for answer in table["Answer"]], out / "answers")
-    _write_questions(table, out / "questions.jsonl")
-    _write_words(table, names.values(), out / "words.json")
-    settings = {
-        "splitter": WORD,
-        "stemmer": _STEMMER,
-        "stop_words": _STOP_WORDS,
-        "types": types,
-    }
+    _write_texts(table, documents, types, out)
+    _write_terms(table, documents, names, terms, out)
+    _write_spelling(table, names.values(), terms, out)
+    (out / "ATTRIBUTION.md").write_text(attribution(figures), encoding="utf-8")
+    settings = {"types": types, "per_block": _PER_BLOCK, "terms": as_data(terms.rules)}
     (out / "index.json").write_text(json.dumps(figures | settings, indent=1) + "\n")
 
 
-class _Terms:
-    """How a text becomes terms; the app does the same to a question, by index.json."""
+def _write_texts(table: pd.DataFrame, documents: list[str], types: list[str], out: Path) -> None:
+    """Write questions, documents and answers, each distinct answer once."""
+    numbers = {document: number for number, document in enumerate(dict.fromkeys(documents))}
+    described: dict[str, str] = {}
+    for name, *rest in zip(documents, *(table[c] for c in ("Source", "URL", "Focus")), strict=True):
+        described.setdefault(name, "\t".join([name, *rest]))
+    answers = {"": 0}
+    for text in table["Answer"]:
+        answers.setdefault(text, len(answers))
+    rows = (table["QuestionId"] + "\t" + table["Question"]).tolist()
+    write_texts(rows, out / "rows", _PER_BLOCK["rows"])
+    write_texts(list(described.values()), out / "documents", _PER_BLOCK["documents"])
+    write_texts(list(answers)[1:], out / "answers", _PER_BLOCK["answers"])
+    np.save(out / "rows.documents.npy", small([numbers[name] for name in documents]))
+    np.save(out / "rows.types.npy", small([types.index(kind) for kind in table["QuestionType"]]))
+    np.save(out / "rows.answers.npy", small([answers[text] for text in table["Answer"]]))
 
-    def __init__(self) -> None:
-        self._stemmer = Stemmer.Stemmer(_STEMMER)
-        self._stop_words = set(_STOP_WORDS)
 
-    def of(self, text: str, *, stop: bool = True) -> list[str]:
-        words = normalise(text).split()
-        if stop:
-            words = [word for word in words if word not in self._stop_words]
-        stems: list[str] = self._stemmer.stemWords(words)
-        return stems
-
-
-def _write_names(
-    names: dict[str, set[str]], numbers: dict[str, int], terms: _Terms, out: Path
-) -> list[tuple[int, int]]:
-    """Index each distinct name, and return which documents are called so, by numbers."""
+def _write_terms(
+    table: pd.DataFrame,
+    documents: list[str],
+    names: Mapping[str, set[str]],
+    terms: Terms,
+    out: Path,
+) -> None:
+    """Write what is searched: names, questions with the names of their topics, rarities."""
+    called = {name: terms.of_name(name.split()) for name in sorted(set().union(*names.values()))}
     distinct: dict[tuple[str, ...], int] = {}
-    pairs = set()
-    for document, known in names.items():
-        for name in known:
-            if found := tuple(sorted(set(terms.of(name)))):
-                number = distinct.setdefault(found, len(distinct))
-                pairs.add((number, numbers[document]))
-    _bm25([list(found) for found in distinct], out / "names", k1=0.0)  # the sum of their weights
-    return sorted(pairs)
-
-
-def _bm25(texts: list[list[str]], out: Path, k1: float = 1.2) -> None:
-    engine = bm25s.BM25(k1=k1, b=0.75, method="lucene")
-    engine.index(texts, show_progress=False)
-    engine.save(out, show_progress=False)
-
-
-def _write_questions(table: pd.DataFrame, path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in table.to_dict("records"):
-            line = {
-                "id": f"{row['Collection']}/{row['File']}#{row['QuestionId']}",
-                "question": row["Question"],
-                "answer": row["Answer"] or None,
-                "source": row["Source"],
-                "url": row["URL"],
-                "focus": row["Focus"],
-                "type": row["QuestionType"],
-                "licence": "CC BY 4.0" if row["Answer"] else "link only",
-            }
-            file.write(json.dumps(line) + "\n")
-    JsonlCorpus(path, show_progress=False, verbosity=0)  # writes where each line begins
-
-
-def _write_words(table: pd.DataFrame, names: Iterable[set[str]], path: Path) -> None:
-    spelled = Counter(word for known in names for name in known for word in name.split())
-    for question in table["Question"]:
-        spelled.update(normalise(question).split())
-    answers: Counter[str] = Counter()
-    for answer in table["Answer"]:
-        answers.update(normalise(answer).split())
-    known = [word for word, times in answers.items() if times >= _KNOWN_TIMES]
-    words = {
-        "spelled": [word for word, _ in spelled.most_common() if not re.search(r"\d", word)],
-        "known": sorted({*known, *spelled}),
+    entry_of = {
+        name: distinct.setdefault(tuple(sorted(set(found))), len(distinct))
+        for name, found in called.items()
+        if found
     }
-    path.write_text(json.dumps(words))
+    topics = {
+        document: sorted({term for name in known for term in called[name]})
+        for document, known in names.items()
+    }
+    asked = zip(table["Question"], documents, strict=True)
+    questions = Postings(
+        [terms.of(terms.words(question)) + topics[name] for question, name in asked]
+    )
+    named = Postings(list(distinct))
+    answers: Counter[str] = Counter()
+    medical: Counter[str] = Counter()
+    for answer in dict.fromkeys(table["Answer"]):
+        found = [t for t in terms.of(terms.words(answer)) if len(t) <= _LONGEST_TERM]
+        medical.update(found)
+        answers.update(set(found))
+    vocabulary = sorted({*named.terms, *questions.terms, *answers})
+    write_words(vocabulary, out / "terms")
+    medical.update(term for text in questions.texts for term in text)
+    np.save(out / "terms.specificity.npy", specificity(vocabulary, medical, terms.stem))
+    np.save(out / "terms.answers.npy", small([answers[term] for term in vocabulary]))
+    named.write(vocabulary, out / "names", weighted=False)
+    questions.write(vocabulary, out / "questions", weighted=True)
+    per_document = [
+        sorted({entry_of[name] for name in names[document] if name in entry_of})
+        for document in dict.fromkeys(documents)
+    ]
+    np.save(out / "documents.names.npy", small([entry for each in per_document for entry in each]))
+    lengths = [len(each) for each in per_document]
+    np.save(out / "documents.starts.npy", small(np.concatenate([[0], np.cumsum(lengths)])))
+    phrases = sorted({(zlib.crc32(terms.phrase(name.split())), n) for name, n in entry_of.items()})
+    np.save(out / "phrases.keys.npy", np.array([key for key, _ in phrases], dtype=np.uint32))
+    np.save(out / "phrases.names.npy", small([entry for _, entry in phrases]))
 
 
-def _int32(pairs: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
-    return np.array(pairs, dtype=np.int32)
+def _write_spelling(
+    table: pd.DataFrame, names: Iterable[set[str]], terms: Terms, out: Path
+) -> None:
+    """Write `words.spelled`, by first letter, length and how often, and `words.known`, sorted.
+
+    Nothing is corrected to an acronym: it is one letter from too many words.
+    """
+    asked = Counter(word for question in table["Question"] for word in terms.words(question))
+    spelled = asked + Counter(word for known in names for name in known for word in name.split())
+    raw = " ".join([*table["Question"], *table["Focus"], *table["Synonyms"]])
+    capitals = Counter(word.lower() for word in _CAPITALS.findall(raw))
+    answers = Counter(word for answer in table["Answer"] for word in terms.words(answer))
+    likely = [
+        word
+        for word, times in sorted(spelled.items(), key=lambda item: (-item[1], item[0]))
+        if re.fullmatch("[a-z]{4,40}", word) and 2 * capitals[word] < max(1, times)
+    ]
+    places = {word: place for place, word in enumerate(likely)}
+    likely.sort(key=lambda word: (word[0], len(word), places[word]))
+    write_words(likely, out / "words.spelled")
+    known = {word for word, times in answers.items() if times >= _KNOWN_TIMES}
+    known |= spelled.keys() | set(known_words())
+    write_words(sorted(w for w in known if re.fullmatch("[a-z]{4,40}", w)), out / "words.known")

@@ -7,8 +7,8 @@ the first moment.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -25,6 +25,7 @@ Step = Literal["loading", "warming up", "ready", "draining", "failed"]
 _WARM_UP_QUESTION = "What is asthma?"
 _WARM_UP_TOKENS = 8
 _WATCH_SECONDS = 0.5
+_LONG_CHARACTERS = 400  # up to which reading a message takes less than a thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,17 @@ class Service:
         """Whether these notices are given instead of an answer, for which no place is needed."""
         return bool(notices) and not self.red_flags.answered
 
-    @contextmanager
-    def with_notices(self, question: str) -> Iterator[list[Notice]]:
-        """Give what must be said before an answer to a question; a failure in here says it too."""
-        notices = self.red_flags.notices(question[: self.limits.max_question_characters])
+    @asynccontextmanager
+    async def with_notices(self, question: str) -> AsyncIterator[list[Notice]]:
+        """Give what must be said before an answer to a question; a failure in here says it too.
+
+        A long message is read in a thread: the event loop has others to serve.
+        """
+        seen = question[: self.limits.max_question_characters]
+        if len(seen) > _LONG_CHARACTERS:
+            notices = await asyncio.to_thread(self.red_flags.notices, seen)
+        else:
+            notices = self.red_flags.notices(seen)
         try:
             yield notices
         except ServiceError as error:

@@ -55,7 +55,7 @@ router = APIRouter(
 )
 async def answer(body: AnswerRequest, request: Request, service: ServiceDependency) -> Any:
     """Answer a question with one of the two models."""
-    with service.with_notices(body.question) as notices:
+    async with service.with_notices(body.question) as notices:
         answerer = service.admit()[body.model]
         decoding = _decoding(body, service.limits)
         pieces = (
@@ -81,7 +81,7 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
 
     One side may fail and carry its problem while the other still answers.
     """
-    with service.with_notices(body.question) as notices:
+    async with service.with_notices(body.question) as notices:
         answerers = service.admit()
         decoding = _decoding(body, service.limits)
         pieces = compare(answerers, body.question, decoding, body.reference)

@@ -108,7 +108,7 @@ async def create_chat_completion(
     question and its answer. Where the question speaks of an emergency, self-harm, overdose,
     poisoning or abuse, whom to call stands before the answer: chat clients show nothing else.
     """
-    with service.with_notices(body.question) as notices:
+    async with service.with_notices(body.question) as notices:
         answerer = _answerer(service, body.model)
         service.limits.check_length(body.question, "messages")
         if body.top_logprobs and not body.logprobs:

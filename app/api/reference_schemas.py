@@ -45,7 +45,10 @@ class ReferenceBody(BaseModel):
     focus: str = Field(description="The topic.")
     type: str = Field(description="What is asked of the topic: treatment, symptoms, …")
     licence: str = Field(description="Of the excerpt: `CC BY 4.0`, or `link only`.")
-    score: float = Field(description="Higher is nearer; comparable within one list only.")
+    score: float = Field(
+        description="How likely the reference is worth reading, 0-1, as fitted to people's "
+        "judgments: comparable between questions, never rising within a list."
+    )
 
 
 class Referenced(BaseModel):
@@ -53,7 +56,8 @@ class Referenced(BaseModel):
 
     references: list[ReferenceBody] | None = Field(
         None,
-        description="Published questions and answers like this one, the nearest first. Absent "
+        description="Published questions and answers like this one, the nearest first; none when "
+        "none is likely worth reading. Absent "
         "without an index (`/info` says how to make one), or when the request asks for none.",
         exclude_if=lambda references: references is None,
     )
@@ -70,6 +74,11 @@ class SearchResponse(Noticed):
 
     question: str
     references: list[ReferenceBody]
+    nothing_found: str | None = Field(
+        None,
+        description="Present, in words to show, when no published answer is likely to fit.",
+        exclude_if=lambda words: words is None,
+    )
 
 
 class Supported(BaseModel):

@@ -1,4 +1,4 @@
-"""GET /references, and the search that goes beside an answer on the answer's own time."""
+"""GET and POST /references, and the search that goes beside an answer on the answer's own time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,16 +12,27 @@ from app.answering.service import Service
 from app.api.dependencies import ServiceDependency
 from app.api.document import problems
 from app.api.reference_schemas import NoticeBody, ReferenceBody, SearchResponse
-from app.api.schemas import Text
+from app.api.schemas import SearchRequest, Text
 from app.errors import NoReferences, QueueFull
 from app.references.index import Reference
 
 HINT = "`python -m training index --out models/references` makes an index of published answers."
 
+NOTHING_FOUND = "Nothing that was published and is in the index fits this question."
+
 _MOST_SEARCHES = 64
 """Those of answers included, which would wait behind them: under half a second on one core."""
 
 router = APIRouter(tags=["answers"], responses=problems(404, 422, 429, 500, 503))
+
+
+@router.post("/references")
+async def search(body: SearchRequest, service: ServiceDependency) -> SearchResponse:
+    """Find published answers to questions like this one; no model is asked.
+
+    The question stands in the body: a URL stays in the logs of proxies.
+    """
+    return await _response(service, body.question, "question", body.limit)
 
 
 @router.get("/references")
@@ -30,19 +41,25 @@ async def find_references(
     service: ServiceDependency,
     limit: Annotated[int, Query(ge=1, le=10, description="Most references to list.")] = 5,
 ) -> SearchResponse:
-    """Find published answers to questions like this one; no model is asked."""
-    with service.with_notices(q) as notices:
+    """Find published answers to questions like this one; what is private belongs in a POST."""
+    return await _response(service, q, "q", limit)
+
+
+async def _response(service: Service, question: str, field: str, limit: int) -> SearchResponse:
+    async with service.with_notices(question) as notices:
         service.admit()
-        service.limits.check_length(q, "q")
+        service.limits.check_length(question, field)
         if service.references is None:
             raise NoReferences(f"This service has no index of references. {HINT}")
         if service.references.searching >= _MOST_SEARCHES:
             raise QueueFull("Too many searches are waiting.", retry_after_seconds=1)
-        return SearchResponse(
-            notices=[NoticeBody(**asdict(notice)) for notice in notices],
-            question=q,
-            references=_bodies(await service.references.find(q, limit), service.excerpt_characters),
-        )
+        found = await service.references.find(question, limit)
+    return SearchResponse(
+        notices=[NoticeBody(**asdict(notice)) for notice in notices],
+        question=question,
+        references=_bodies(found, service.excerpt_characters),
+        nothing_found=None if found else NOTHING_FOUND,
+    )
 
 
 class Search:

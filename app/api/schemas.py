@@ -77,6 +77,15 @@ class QuestionFields(DecodingFields):
     )
 
 
+class SearchRequest(_Request):
+    """A question that only published answers are sought for."""
+
+    question: Text = Field(description="The question, as a person would ask it.")
+    limit: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(
+        5, description="Most references to list."
+    )
+
+
 class AnswerRequest(QuestionFields):
     """A question to one model."""
 

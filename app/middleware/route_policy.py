@@ -11,6 +11,7 @@ _COUNTED = {
     ("POST", "/answer"),
     ("POST", "/compare"),
     ("GET", "/references"),
+    ("POST", "/references"),
     ("POST", "/v1/completions"),
     ("POST", "/v1/chat/completions"),
 }

@@ -3,6 +3,8 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.middleware.route_policy import is_counted, route_path
+
 _EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -30,7 +32,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_EVERYWHERE)
-                if scope["method"] == "POST":
+                if scope["method"] == "POST" or is_counted(scope["method"], route_path(scope)):
                     headers["Cache-Control"] = "no-store"  # questions and answers are private
                 else:
                     headers.setdefault("Cache-Control", "no-cache")

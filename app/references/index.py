@@ -3,36 +3,42 @@
 A question of the index is worth what the message says about its topic (the best of the topic's
 names: the weights of the name's words that the message has, times the share of the name that they
 are, squared), plus BM25 of the message against the question with its topic's names (Robertson &
-Zaragoza 2009), times a little more where the message sounds like its type. BM25 against the answers
-added nothing: two thirds of the questions have none.
-The few weights were chosen by cross-validation (`python -m benchmarks references`).
+Zaragoza 2009), times a little more where the message sounds like its type. A name that stands in
+the message word after word counts more. BM25 against the answers added nothing: two thirds of the
+questions have none. The few weights were chosen by cross-validation (`python -m benchmarks
+references`).
 """
 
 import asyncio
 import json
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import bm25s
 import numpy as np
-from bm25s.utils.corpus import JsonlCorpus
-from numpy.typing import NDArray
 
 from app.errors import IndexFailure
-from app.references.query_analysis import Spelling, Stress, Terms, question_types
+from app.references.calibration import Judge, floor
+from app.references.passages import Passage, window
+from app.references.query_analysis import analyse
+from app.references.ranking import Ranked, Ranking, Weights
+from app.references.spelling import Spelling
+from app.references.storage import Texts, Vocabulary, load
 from app.references.support import Support, support
+from app.references.terms import Terms
 
-_FORMAT = 1
+_FORMAT = 2
 _SUPPORT_CHARACTERS = 5_000  # of each reference: reading a book for one sentence holds up others
 _REMEMBERED_TEXTS = 256
-
-Floats = NDArray[np.float32]
+_CONSIDERED = 30  # the nearest questions, of which the likely good ones are found
+_FARTHER = 7  # places after those asked for, of which a text may come forward
+_NEAR = 0.1  # of the best score: what is below is about something else
+_NO_WORD = 1e-6  # score of a question that shares no word
+_READ_FIRST = 3
 
 
 class Reference(NamedTuple):
@@ -47,18 +53,6 @@ class Reference(NamedTuple):
     type: str
     licence: str
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What counts how much in the ranking."""
-
-    coverage_power: float = 2.0
-    question: float = 0.5
-    type: float = 0.2
-    stress: Stress = field(default_factory=Stress)
-    usual_type: float = 0.5
-    """Of the bonus for its type, what information and usage get when nothing asks for them."""
 
 
 class References:
@@ -82,28 +76,22 @@ class References:
         self.settings = json.loads((directory / "index.json").read_text(encoding="utf-8"))
         if self.settings["format"] != _FORMAT:
             raise ValueError(f"its format is {self.settings['format']}, not {_FORMAT}")
-        self.terms = Terms(*(self.settings[key] for key in ("splitter", "stop_words", "stemmer")))
+        self.terms = Terms(self.settings["terms"])
         self._remembered_stems = lru_cache(_REMEMBERED_TEXTS)(self.terms.stems)
-        words = json.loads((directory / "words.json").read_text(encoding="utf-8"))
-        self.spelling = Spelling(words["spelled"], words["known"])
-        self._names = _Scorer(directory / "names")
-        self._questions = _Scorer(directory / "questions")
-        self._answers = _Scorer(directory / "answers")
-        self._entries = JsonlCorpus(
-            directory / "questions.jsonl", show_progress=False, save_index=False, verbosity=0
+        self.spelling = Spelling(load(directory, "words.spelled"), load(directory, "words.known"))
+        self._vocabulary = Vocabulary(directory)
+        self._rows, self._described, self._answers = (
+            Texts(directory, name, self.settings["per_block"][name])
+            for name in ("rows", "documents", "answers")
         )
-        rows = np.load(directory / "rows.npy", mmap_mode="r")
-        self._documents, self._types = rows[:, 0].astype(np.intp), rows[:, 1].astype(np.intp)
-        pairs = np.load(directory / "name_documents.npy", mmap_mode="r")
-        self._pair_names = pairs[:, 0].astype(np.intp)
-        self._pair_documents = pairs[:, 1].astype(np.intp)
-        self._name_totals = self._names.totals()
-        if not len(self._entries) == len(rows) == self.settings["questions"]:
+        self.ranking = Ranking(directory, self.settings["types"], self._vocabulary)
+        self._answers_having = load(directory, "terms.answers")
+        if len(self.ranking.documents) != self.settings["questions"]:
             raise ValueError("its files do not belong together")
 
     def __len__(self) -> int:
         """How many questions it holds."""
-        return len(self._entries)
+        return len(self.ranking.documents)
 
     async def find(self, message: str, count: int) -> list[Reference]:
         """Search without holding up the event loop."""
@@ -114,18 +102,86 @@ class References:
         finally:
             self.searching -= 1
 
-    def search(self, message: str, count: int) -> list[Reference]:
-        """Return the references for a message, the best first; none that shares no word with it.
+    async def find_passages(self, question: str, count: int) -> list[Passage]:
+        """Search for what a model is to read, without holding up the event loop."""
+        loop = asyncio.get_running_loop()
+        self.searching += 1
+        try:
+            return await loop.run_in_executor(self._thread, self.passages, question, count)
+        finally:
+            self.searching -= 1
 
-        To be called by one thread at a time, as `find` does: the entries' file has one place that
-        is read.
+    def search(self, message: str, count: int) -> list[Reference]:
+        """Return the references for a message, the best first; none that is likely good: none.
+
+        Where none of the first three has a text and a good one farther down does, the best of
+        those takes the third place.
         """
         if not count:
             return []
-        scores = self._scores(message)
-        best = np.argpartition(-scores, min(count, len(scores) - 1))[:count]
-        best = best[np.lexsort((best, -scores[best]))]
-        return [self._entry(int(row), float(scores[row])) for row in best if scores[row] > 0]
+        likely = list(islice(self._likely(self.rank(message)), count + _FARTHER))
+        has_text = [bool(self.ranking.answers[row]) for row, _ in likely]
+        if count >= _READ_FIRST and True in has_text and True not in has_text[:_READ_FIRST]:
+            likely.insert(_READ_FIRST - 1, likely.pop(has_text.index(True)))
+        highest = np.minimum.accumulate([probability for _, probability in likely[:count]])
+        return [
+            self.entry(row, float(least))
+            for (row, _), least in zip(likely[:count], highest, strict=True)
+        ]
+
+    def passages(self, question: str, count: int, characters: int = 1_000) -> list[Passage]:
+        """Return what published answers say on a question: different texts, the best first.
+
+        Args:
+            question: as a person asked it.
+            count: the most to return; fewer, or none, where no more is likely good.
+            characters: the most of each; about 230 of GPT-2's tokens for 1,000.
+
+        """
+        ranked = self.rank(question)
+        weights = self._telling(ranked)
+        passages: dict[str, Passage] = {}
+        for row, probability in self._likely(ranked):
+            reference = self.entry(row, probability)
+            if reference.answer and reference.answer not in passages:
+                passages[reference.answer] = Passage(
+                    reference.id,
+                    reference.focus,
+                    reference.question,
+                    window(reference.answer, weights, self.terms.stems, characters),
+                    reference.source,
+                    reference.url,
+                    reference.licence,
+                    reference.score,
+                )
+            if len(passages) == count:
+                break
+        return list(passages.values())
+
+    def _likely(self, ranked: Ranked) -> Iterator[tuple[int, float]]:
+        """Yield the questions that are likely good and how likely, the best first."""
+        scores = ranked.scores
+        best = np.flatnonzero(scores > max(_NO_WORD, _NEAR * float(scores.max(initial=0))))
+        best = best[np.lexsort((best, -scores[best]))][:_CONSIDERED]
+        judge, likely = Judge(ranked, self.ranking), 1.0
+        for place, row in enumerate(best.tolist()):
+            likely = min(likely, judge.probability(row))
+            if not place and likely < floor():
+                return
+            yield row, likely
+
+    def _telling(self, ranked: Ranked) -> dict[str, float]:
+        rarities = self.ranking.questions.rarities
+        return {
+            term: weight * float(rarities[number])
+            for term, weight in ranked.query.weights.items()
+            if (number := ranked.terms[term]) is not None
+        }
+
+    def rank(self, message: str) -> Ranked:
+        """Return how near every question is to a message."""
+        query = analyse(message, self.terms, self.spelling, self._vocabulary, self.weights.stress)
+        return self.ranking.rank(query, self.weights)
 
     async def support(self, answer: str, references: Sequence[Reference]) -> Support | None:
         """Return how much of an answer stands in references; None where none of them has text."""
@@ -144,67 +200,27 @@ class References:
 
     def weight(self, stem: str) -> float:
         """Return how much a word tells: its inverse document frequency in the answers."""
-        return self._answers.rarity(stem)
+        number = self._vocabulary.number(stem)
+        having = 0 if number is None else int(self._answers_having[number])
+        return math.log(1 + self.settings["answered"] / (1 + having))
 
     def close(self) -> None:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _entry(self, row: int, score: float) -> Reference:
-        return Reference(**self._entries[row], score=round(score, 3))
-
-    def _scores(self, message: str) -> Floats:
-        weighted = self.terms.weighted(message, self.spelling, self.weights.stress)
-        scores: Floats = self._topics(weighted)[self._documents]
-        scores += self.weights.question * self._questions.scores(weighted)
-        scores *= self._type_factors(message)[self._types]
-        return scores
-
-    def _topics(self, weighted: Mapping[str, float]) -> Floats:
-        """Return what the message says about each document's topic."""
-        matched = self._names.scores(weighted)
-        share = self._names.scores(dict.fromkeys(weighted, 1.0)) / self._name_totals
-        named = matched * share**self.weights.coverage_power
-        topics = np.zeros(int(self._documents.max()) + 1, dtype=np.float32)
-        found = np.flatnonzero(named[self._pair_names])
-        np.maximum.at(topics, self._pair_documents[found], named[self._pair_names[found]])
-        return topics
-
-    def _type_factors(self, message: str) -> Floats:
-        asked = dict.fromkeys(question_types(message), 1.0)
-        usual = dict.fromkeys(("information", "usage"), self.weights.usual_type) | asked
-        return np.array(
-            [1 + self.weights.type * usual.get(name, 0.0) for name in self.settings["types"]],
-            dtype=np.float32,
+    def entry(self, row: int, score: float = 0.0) -> Reference:
+        """Return a question of the index by its number."""
+        number, question = self._rows[row].split("\t")
+        path, source, url, focus = self._described[int(self.ranking.documents[row])].split("\t")
+        answer = int(self.ranking.answers[row])
+        return Reference(
+            id=f"{path}#{number}",
+            question=question,
+            answer=self._answers[answer - 1] if answer else None,
+            source=source,
+            url=url,
+            focus=focus,
+            type=self.settings["types"][int(self.ranking.types[row])],
+            licence="CC BY 4.0" if answer else "link only",
+            score=round(score, 3),
         )
-
-
-class _Scorer:
-    """One field's BM25, asked with weights of one's own for the terms."""
-
-    def __init__(self, directory: Path) -> None:
-        self._engine: Any = bm25s.BM25.load(directory, mmap=True, show_progress=False)
-
-    def scores(self, weighted: Mapping[str, float]) -> Floats:
-        """Return each entry's score, float32 (entries,): terms of equal weight go together."""
-        together: dict[float, list[str]] = defaultdict(list)
-        for term, weight in weighted.items():
-            if term in self._engine.vocab_dict:
-                together[weight].append(term)
-        total = np.zeros(self._engine.scores["num_docs"], dtype=np.float32)
-        for weight, terms in together.items():
-            total += weight * self._engine.get_scores(terms)
-        return total
-
-    def rarity(self, term: str) -> float:
-        """Return the logarithm of how many entries there are for each that has the term."""
-        ends, entries = self._engine.scores["indptr"], self._engine.scores["num_docs"]
-        number = self._engine.vocab_dict.get(term)
-        having = 0 if number is None else int(ends[number + 1] - ends[number])
-        return math.log(1 + entries / (1 + having))
-
-    def totals(self) -> Floats:
-        """Return the sum of each entry's weights, float32 (entries,)."""
-        weights, entries = self._engine.scores["data"], self._engine.scores["indices"]
-        sums = np.bincount(entries, weights, self._engine.scores["num_docs"])
-        return sums.astype(np.float32)

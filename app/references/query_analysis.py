@@ -5,22 +5,24 @@ Knows nothing about documents: the words that are spelled right come from the in
 
 import re
 import tomllib
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import Stemmer
-from rapidfuzz.distance import OSA
-from rapidfuzz.process import extractOne
+from app.references.spelling import Spelling
+from app.references.storage import Vocabulary
+from app.references.terms import Terms
 
 _FILE = Path(__file__).with_name("question_words.toml")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n")
+_CAPITALS = re.compile(r"\b[A-Z]{2,7}\b")
 _EARLY_WORDS = 5
-_SHORTEST_CORRECTED = 5  # characters
-_LONG_WORD = 8  # characters from which two mistakes are forgiven
+_MOST_WORDS = 800  # 4,000 characters of ordinary English
+_MOST_CORRECTIONS = 24  # of one message: a third of a millisecond each
+_LONGEST_PHRASE = 8  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,78 +37,82 @@ class Stress:
     """Times this for a word that was spelled wrong, and may have meant something else."""
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is sought."""
+
+    weights: Mapping[str, float]
+    """The terms of the message, and how much it stresses each."""
+    phrases: Mapping[int, int]
+    """CRC-32 of each run of words, as stems, and how many words it has."""
+    asking: frozenset[str]
+    """Those of the terms that ask something of a topic, and seldom name one."""
+    types: list[str]
+    """MedQuAD's types of questions that the message sounds like."""
+
+
+class _Words(NamedTuple):
+    polite: frozenset[str]
+    asking: frozenset[str]
+    types: Mapping[str, re.Pattern[str]]
+
+
 @cache
-def _words() -> tuple[frozenset[str], Mapping[str, re.Pattern[str]]]:
+def _words() -> _Words:
     read: dict[str, Any] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     types = {name: re.compile(pattern) for name, pattern in read["types"].items()}
-    return frozenset(read["polite"].split()), types
+    return _Words(frozenset(read["polite"].split()), frozenset(read["asking"].split()), types)
 
 
 def question_types(message: str) -> list[str]:
     """Return MedQuAD's types of questions that the message sounds like."""
     lower = message.lower()
-    return [name for name, pattern in _words()[1].items() if pattern.search(lower)]
+    return [name for name, pattern in _words().types.items() if pattern.search(lower)]
 
 
-class Spelling:
-    """Corrects words that are one or two letters away from a known one.
+def analyse(
+    message: str, terms: Terms, spelling: Spelling, vocabulary: Vocabulary, stress: Stress
+) -> Query:
+    """Return what a message seeks; its first 800 words tell."""
+    weights: dict[str, float] = {}
+    phrases: dict[int, int] = {}
+    asks: set[str] = set()
+    read, corrections = 0, _MOST_CORRECTIONS
+    for sentence in _SENTENCE_END.split(message):
+        words = terms.words(sentence)[: _MOST_WORDS - read]
+        asking = stress.asking if "?" in sentence else 0.0
+        meant = list(words)
+        for place, (word, stem) in enumerate(zip(words, terms.stem(words), strict=True)):
+            if corrections and spelling.needs(word) and vocabulary.number(stem) is None:
+                corrections -= 1
+                meant[place] = spelling.correct(word) or word
+        stems = terms.stem(meant)
+        for place, term in terms.placed(meant, stems, particles=True):
+            if meant[place] in _words().polite:
+                continue
+            if meant[place] in _words().asking:
+                asks.add(term)
+            weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
+            weight *= stress.corrected if meant[place] != words[place] else 1.0
+            weights[term] = max(weights.get(term, 0.0), weight)
+        for acronym in _acronyms(sentence):
+            weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
+        phrases.update(_phrases(stems))
+        read += len(words)
+    return Query(weights, phrases, frozenset(asks), question_types(message))
 
-    Distances count insertions, deletions, substitutions and swaps of neighbours (optimal string
-    alignment); the first letter must be right, and of equals the more frequent word wins.
-    """
 
-    def __init__(self, spelled: Sequence[str], known: Sequence[str]) -> None:
-        self._known = frozenset(known)
-        self._candidates: dict[tuple[str, int], list[str]] = defaultdict(list)
-        for word in spelled:
-            self._candidates[word[0], len(word)].append(word)
-
-    def correct(self, word: str) -> str | None:
-        """Return what a word was meant to be; None if it is known or like no other."""
-        if len(word) < _SHORTEST_CORRECTED or word in self._known or not word.isalpha():
-            return None
-        for most in (1, 2) if len(word) >= _LONG_WORD else (1,):
-            for length in sorted(
-                range(len(word) - most, len(word) + most + 1), key=lambda n: abs(n - len(word))
-            ):
-                candidates = self._candidates.get((word[0], length), ())
-                nearest = extractOne(word, candidates, scorer=OSA.distance, score_cutoff=most)
-                if nearest:  # of equals the first
-                    return nearest[0]
-        return None
+def _acronyms(sentence: str) -> Iterator[str]:
+    """Yield the terms of words in capitals, unless everything is."""
+    small = sum(map(str.islower, sentence))
+    for word in _CAPITALS.findall(sentence) if small or len(sentence.split()) < 3 else ():
+        yield f"={word.lower()}"
 
 
-class Terms:
-    """Texts become terms as the index says that its own did."""
-
-    def __init__(self, splitter: str, stop_words: Sequence[str], stemmer: str) -> None:
-        self._split: Callable[[str], list[str]] = re.compile(splitter).findall
-        self._stop_words = frozenset(stop_words)
-        self._stemmer = Stemmer.Stemmer(stemmer)
-
-    def words(self, text: str) -> list[str]:
-        """Return a text's words, lower-case, apostrophes dropped."""
-        return self._split(text.lower().replace("'", "").replace("\u2019", ""))
-
-    def stems(self, text: str) -> list[str]:
-        """Return the stems of a text's words, stop words left out."""
-        words = [word for word in self.words(text) if word not in self._stop_words]
-        stems: list[str] = self._stemmer.stemWords(words)
-        return stems
-
-    def weighted(self, message: str, spelling: Spelling, stress: Stress) -> dict[str, float]:
-        """Return the terms that a message is about, and how much it stresses each."""
-        weights: dict[str, float] = {}
-        place = 0
-        for sentence in _SENTENCE_END.split(message):
-            asking = stress.asking if "?" in sentence else 0.0
-            for word in self.words(sentence):
-                place += 1
-                if word in self._stop_words or word in _words()[0] or word.isdigit():
-                    continue
-                corrected = spelling.correct(word)
-                weight = 1.0 + asking + (stress.early if place <= _EARLY_WORDS else 0.0)
-                weight *= stress.corrected if corrected else 1.0
-                stem = self._stemmer.stemWord(corrected or word)
-                weights[stem] = max(weights.get(stem, 0.0), weight)
-        return weights
+def _phrases(stems: list[str]) -> Iterator[tuple[int, int]]:
+    encoded = [stem.encode() for stem in stems]
+    for start in range(len(encoded)):
+        key = 0
+        for length, stem in enumerate(encoded[start : start + _LONGEST_PHRASE], 1):
+            key = zlib.crc32(b" " + stem if length > 1 else stem, key)
+            yield key, length

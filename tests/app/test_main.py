@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -89,10 +90,10 @@ async def test_questions_before_ready_are_refused(path: str) -> None:
 
 
 async def test_the_guard_is_the_models_own_unless_a_setting_says_otherwise(
-    fine_tuned: Checkpoint, base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
-    monkeypatch.setattr(fine_tuned.model.generation_config, "no_repeat_ngram_size", 6)
-    engines: Any = {"fine-tuned": FakeEngine(fine_tuned, "A"), "base": FakeEngine(base, "B")}
+    guarded = replace(fine_tuned, no_repeat_ngram_size=6)
+    engines: Any = {"fine-tuned": FakeEngine(guarded, "A"), "base": FakeEngine(base, "B")}
     for settings, expected in [
         (Settings(), [6, 0]),
         (Settings(no_repeat_ngram_size=0, base_no_repeat_ngram_size=4), [0, 4]),

@@ -1,6 +1,7 @@
 """The index of references: what is in it, what is left out, that it loads without a pickle."""
 
 import csv
+import filecmp
 import json
 from pathlib import Path
 
@@ -9,16 +10,31 @@ import pytest
 
 from tests.training.conftest import DOCUMENTS, document, write_archive
 from training.__main__ import main
+from training.data.download import COMMIT
 from training.data.medquad import ALL_COLLECTIONS, read_table
 from training.errors import DataError
 from training.index import KEY, index
+from training.references.compact import read_texts
+from training.references.terms import Terms
 from training.references.topic_names import names_of_documents
 
 _MADE_UP = {name: text for name, text in DOCUMENTS.items() if not name.startswith("QTestSet")}
 
 
-def _lines(out: Path) -> list[dict[str, str | None]]:
-    return [json.loads(line) for line in (out / "questions.jsonl").read_text().splitlines()]
+def _questions(out: Path) -> dict[str, str | None]:
+    """Return each question's id and answer."""
+    documents = [each.split("\t")[0] for each in read_texts(out / "documents")]
+    answers = [None, *read_texts(out / "answers")]
+    rows = zip(
+        read_texts(out / "rows"),
+        np.load(out / "rows.documents.npy"),
+        np.load(out / "rows.answers.npy"),
+        strict=True,
+    )
+    return {
+        f"{documents[document]}#{row.split(chr(9))[0]}": answers[answer]
+        for row, document, answer in rows
+    }
 
 
 @pytest.fixture
@@ -30,22 +46,49 @@ def test_every_question_is_in_it_with_its_text_or_a_link_alone(
     made_up: Path, tmp_path: Path
 ) -> None:
     figures = index(made_up, tmp_path / "references")
-    lines = _lines(tmp_path / "references")
-    assert len(lines) == figures["questions"] == 7
-    by_id = {str(line["id"]): line for line in lines}
-    whistle = by_id["2_GARD_QA/0000009.xml#0000009-1"]
-    assert str(whistle["answer"]).endswith("A whistle in the chest.")
-    assert (whistle["source"], whistle["licence"]) == ("GARD", "CC BY 4.0")
-    assert whistle["url"] == "https://example.org/wheeze"
-    unanswered = by_id["2_GARD_QA/0000009.xml#0000009-2"]
-    assert (unanswered["answer"], unanswered["licence"]) == (None, "link only")
-    assert any(name.startswith("10_MPlus_ADAM_QA/") for name in by_id)
+    found = _questions(tmp_path / "references")
+    assert len(found) == figures["questions"] == 7
+    assert str(found["2_GARD_QA/0000009.xml#0000009-1"]).endswith("A whistle in the chest.")
+    assert found["2_GARD_QA/0000009.xml#0000009-2"] is None
+    assert any(name.startswith("10_MPlus_ADAM_QA/") for name in found)
+    described = read_texts(tmp_path / "references" / "documents")
+    assert any("\tGARD\thttps://example.org/wheeze\t" in each for each in described)
+
+
+def test_it_is_the_same_each_time(made_up: Path, tmp_path: Path) -> None:
+    names = [sorted(path.name for path in _made(made_up, tmp_path / name)) for name in "ab"]
+    assert names[0] == names[1]
+    assert filecmp.cmpfiles(tmp_path / "a", tmp_path / "b", names[0], shallow=False)[0] == names[0]
+
+
+def _made(source: Path, out: Path) -> list[Path]:
+    index(source, out)
+    return list(out.iterdir())
+
+
+def test_the_committed_index_is_small_whole_and_says_whose_texts_it_holds() -> None:
+    directory = Path(__file__).parents[2] / "models" / "references"
+    files = list(directory.iterdir())
+    assert sum(path.stat().st_size for path in files) < 20e6
+    assert {path.suffix for path in files} == {".json", ".md", ".npy"}
+    described = json.loads((directory / "index.json").read_text())
+    assert (described["questions"], described["answered"]) == (47_457, 16_423)
+    assert described["excluded"] == 0
+    attribution = (directory / "ATTRIBUTION.md").read_text()
+    for words in ("MedQuAD", "Attribution 4.0", COMMIT, "collections 10-12"):
+        assert words in attribution
+    answers = np.load(directory / "rows.answers.npy")
+    documents = [each.split("_")[0] for each in read_texts(directory / "documents")]
+    collections = np.array([int(each) for each in documents])[
+        np.load(directory / "rows.documents.npy")
+    ]
+    assert not answers[collections >= 10].any(), "their licence allows a link alone"
 
 
 def test_nothing_in_it_needs_a_pickle(made_up: Path, tmp_path: Path) -> None:
     index(made_up, tmp_path / "references")
     files = [path for path in (tmp_path / "references").rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".json", ".jsonl", ".npy"}
+    assert {path.suffix for path in files} == {".json", ".md", ".npy"}
     for path in files:
         if path.suffix == ".npy":
             np.load(path, allow_pickle=False, mmap_mode="r")
@@ -62,10 +105,12 @@ def test_rows_of_the_tests_are_left_out_by_their_keys(made_up: Path, tmp_path: P
     out = tmp_path / "references"
     arguments = ["--source", str(made_up), "--data", str(data), "--out", str(out)]
     assert main(["index", *arguments, "--exclude-split", "test_seen"]) == 0
-    assert "2_GARD_QA/0000009.xml#0000009-1" not in {line["id"] for line in _lines(out)}
+    assert "2_GARD_QA/0000009.xml#0000009-1" not in _questions(out)
     assert json.loads((out / "index.json").read_text())["excluded"] == 1
-    words = json.loads((out / "answers" / "vocab.index.json").read_text())
-    assert "whistl" not in words, "not even the answer's words are left"
+    word = np.load(out / "terms.npy") == b"whistl"
+    assert not np.load(out / "terms.answers.npy")[word].any(), (
+        "not even the answer's words are left"
+    )
     assert main(["index", *arguments, "--exclude-split", "no_such"]) == 2
 
 
@@ -114,7 +159,7 @@ def test_topics_take_names_from_answers_and_from_each_other(tmp_path: Path) -> N
     }
     archive = write_archive(tmp_path / "MedQuAD.zip", texts)
     table, _ = read_table(archive, ALL_COLLECTIONS)
-    names = names_of_documents(table, table["Collection"] + "/" + table["File"])
+    names = names_of_documents(table, table["Collection"] + "/" + table["File"], Terms().words)
     assert names["6_NINDS_QA/2.xml"] == {"normal pressure hydrocephalus", "nph"}
     assert names["11_MPlusDrugs_QA/4.xml"] == {"bupropion", "wellbutrin"}
 

@@ -240,15 +240,12 @@ async def test_an_ended_process_is_started_again_some_times(
         assert engine.restarting
         with pytest.raises(NotReady):
             await _ids(engine, PROMPTS[0])
-        await _until(lambda: engine.alive)
-        assert not engine.restarting
+        await _until(lambda: engine.alive and not engine.restarting)
         assert engine.process_id == _processes()[0].pid
         assert await _ids(engine, PROMPTS[0]) == expected
         assert engine.drafted >= drafted
         _processes()[0].kill()
-        await _until(lambda: not engine.alive)
-        await asyncio.sleep(0.1)
-        assert not engine.restarting
+        await _until(lambda: not engine.alive and not engine.restarting)
     assert "started again" in caplog.text
 
 

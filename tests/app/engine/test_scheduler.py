@@ -128,7 +128,8 @@ def test_a_prompt_slows_running_answers_by_one_chunk_at_most() -> None:
         pass
     scheduler.add(9, _answer([7] * 100, 5))
     scheduler.add(10, _answer([8] * 3, 5))
-    before, firsts = len(backend.steps), {}
+    before = len(backend.steps)
+    firsts: dict[int, int] = {}
     while len(firsts) < 2:
         for number, _, _ in scheduler.step():
             firsts.setdefault(number, len(backend.steps)) if number > 8 else None

@@ -12,7 +12,8 @@ import pytest
 
 from app.errors import IndexFailure
 from app.references.index import Reference, References
-from app.references.query_analysis import Spelling, question_types
+from app.references.query_analysis import question_types
+from app.references.spelling import Spelling
 from tests.app.conftest import Asking
 from tests.training.conftest import document, write_archive
 from training.index import index
@@ -75,7 +76,8 @@ def test_nothing_is_found_for_words_that_no_question_has(made: Path) -> None:
 
 def test_spelling_corrects_what_is_near_and_leaves_what_is_known() -> None:
     spelling = Spelling(
-        ["asthma", "hydrocephalus"], ["asthma", "hydrocephalus", "astma2", "plasma"]
+        np.array([b"asthma", b"hydrocephalus"]),
+        np.array([b"asthma", b"hydrocephalus", b"plasma"]),
     )
     assert spelling.correct("astmha") == "asthma"
     assert spelling.correct("hydrocefalus") == "hydrocephalus"
@@ -137,6 +139,30 @@ async def test_search_alone(asking: Asking, made: Path) -> None:
     assert info["references"] == {"questions": 4, "answered": 3}
 
 
+async def test_a_post_keeps_the_question_out_of_the_url_and_of_caches(
+    asking: Asking, made: Path
+) -> None:
+    client = await asking(references=str(made))
+    body = {"question": "what is asthma", "limit": 1}
+    reply = await client.post("/references", json=body)
+    assert [found["focus"] for found in reply.json()["references"]] == ["Asthma"]
+    assert "nothing_found" not in reply.json()
+    assert 0 <= reply.json()["references"][0]["score"] <= 1
+    got = await client.get("/references", params={"q": "what is asthma", "limit": 1})
+    assert got.json() == reply.json()
+    assert reply.headers["cache-control"] == got.headers["cache-control"] == "no-store"
+    for wrong in ({"limit": 11}, {"limit": "1"}, {"question": " "}, {"q": "asthma"}):
+        refused = await client.post("/references", json=body | wrong)
+        assert refused.status_code == 422
+
+
+async def test_nothing_found_is_said_in_words(asking: Asking, made: Path) -> None:
+    client = await asking(references=str(made))
+    reply = (await client.post("/references", json={"question": "zzz qqq"})).json()
+    assert reply["references"] == []
+    assert "fits this question" in reply["nothing_found"]
+
+
 async def test_searches_wait_in_a_bounded_queue(
     asking: Asking, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +198,7 @@ def test_a_directory_that_is_no_index_is_named(tmp_path: Path, made: Path) -> No
         References(tmp_path)
 
 
-@pytest.mark.parametrize("file", ["rows.npy", "names/data.csc.index.npy"])
+@pytest.mark.parametrize("file", ["rows.npy", "names.entries.npy"])
 def test_a_pickle_in_an_index_is_never_loaded(tmp_path: Path, made: Path, file: str) -> None:
     shutil.copytree(made, tmp_path / "index")
     ran = tmp_path / "ran"

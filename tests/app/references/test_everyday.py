@@ -1,0 +1,108 @@
+"""The committed index and what people write: nothing absurd comes first.
+
+`everyday.jsonl` was written before the rules of the search: a message, and what a first reference
+about it must speak of (null: nothing published fits). Its first run, with the rules of before, had
+39 of 60 right. `also` was added after reading what was found: no nurse would laugh at it.
+`everyday_held_out.jsonl` was written at the same time, is never tuned on, and was run once at the
+end: 27 of 30 had no first reference to laugh at.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from app.references.index import References
+from app.settings import REFERENCES
+
+_HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def references() -> References:
+    return References(REFERENCES)
+
+
+def _laughable(references: References, name: str) -> list[str]:
+    lines = (_HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    wrong = []
+    for line in map(json.loads, lines):
+        found = references.search(line["message"], 1)
+        fits = "|".join(filter(None, (line["fits"], line.get("also"))))
+        first = f"{found[0].focus} | {found[0].question}" if found else ""
+        if found and not (fits and re.search(fits, first, re.IGNORECASE)):
+            wrong.append(f"{line['message']} -> {first}")
+    return wrong
+
+
+def test_sixty_everyday_messages(references: References) -> None:
+    wrong = _laughable(references, "everyday")
+    assert len(wrong) <= 1, wrong
+
+
+def test_what_to_expect_of_messages_that_no_rule_was_made_for(references: References) -> None:
+    assert len(_laughable(references, "everyday_held_out")) <= 3
+
+
+@pytest.mark.parametrize(
+    ("message", "focus"),
+    [
+        ("outlook for Type 2 diabetes", r"type 2|^diabetes$"),
+        ("trisomy 18", r"trisomy 18"),
+        ("COVID-19", None),
+        ("my kid swallowed a penny", None),
+        ("hit by a car", None),
+        ("can i go to work with a cold", r"common cold"),
+        ("passing a kidney stone", r"kidney stone"),
+        ("What causes Neurofibromatosis type 1?", r"neurofibromatosis(-| type )1"),
+    ],
+)
+def test_what_was_absurd_once(references: References, message: str, focus: str | None) -> None:
+    found = references.search(message, 1)
+    assert bool(found) == bool(focus)
+    assert not focus or re.search(focus, found[0].focus, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["GO gene", "what is ALS", "KID syndrome", "my aunt has HIT after heparin", "type II diabetes"],
+)
+def test_acronyms_in_capitals_and_roman_numbers_still_find_their_topic(
+    references: References, message: str
+) -> None:
+    assert references.search(message, 1)
+
+
+def test_one_of_three_can_be_read_where_a_good_one_can(references: References) -> None:
+    for message in ("leg pain causes", "aortic stenosis", "abdominal pain", "hepatitis causes"):
+        found = references.search(message, 10)
+        if any(each.answer for each in found):
+            assert any(each.answer for each in found[:3]), message
+        assert [each.score for each in found] == sorted((e.score for e in found), reverse=True)
+
+
+def test_passages_are_chosen_by_the_question(references: References) -> None:
+    found = references.passages("How is Marfan syndrome inherited?", 3)
+    assert "Marfan" in found[0].title
+    assert "dominant" in found[0].text
+    assert all(len(each.text) <= 1_000 and each.url and each.licence for each in found)
+    assert len({each.text for each in found}) == len(found)
+    assert references.passages("who won the world cup", 3) == []
+
+
+def test_a_message_of_misspellings_costs_a_bounded_number_of_corrections(
+    references: References, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    correct = references.spelling.correct
+
+    def counting(word: str) -> str | None:
+        asked.append(word)
+        return correct(word)
+
+    monkeypatch.setattr(references.spelling, "correct", counting)
+    references.search(
+        " ".join(f"hydrocefal{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(300)), 3
+    )
+    assert 0 < len(asked) <= 24
