@@ -152,6 +152,8 @@ class FakeEngine:
         self.seconds_per_token = seconds_per_token
         self.alive = True
         self.restarting = False
+        self.limits = Limits(16, 4, 256)
+        self.device_reason = "there is no card"
         self.drafted = self.accepted = 0
         self.process_id = os.getpid()
         self.in_flight = 0
