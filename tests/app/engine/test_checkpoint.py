@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from app.answering.prompt_format import PromptFormat
-from app.engine.backends.torch_gpt2 import TorchGPT2
+from app.engine.backends.pytorch.gpt2 import TorchGPT2
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.interface import Source
 from app.errors import CheckpointError

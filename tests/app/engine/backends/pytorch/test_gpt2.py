@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, set_
 
 from app.engine.backends.gpt2 import GPT2, Shape
 from app.engine.backends.interface import Run
-from app.engine.backends.torch_activations import ACTIVATIONS
-from app.engine.backends.torch_gpt2 import Computing, TorchGPT2
-from app.engine.backends.torch_graphs import Graphs
+from app.engine.backends.pytorch.activations import ACTIVATIONS
+from app.engine.backends.pytorch.gpt2 import Computing, TorchGPT2
+from app.engine.backends.pytorch.graphs import Graphs
 from app.engine.weights import Weights
 from app.errors import CheckpointError
 from tests.conftest import CONTEXT_TOKENS, edit_json
