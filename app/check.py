@@ -115,7 +115,7 @@ def _reference(source: Source, checkpoint: Checkpoint) -> Backend:
 
 
 def _on_torch(backend: Backend) -> bool:
-    return type(backend).__module__.rpartition(".")[2].startswith("torch_")
+    return type(backend).__module__.startswith("app.engine.backends.pytorch.")
 
 
 def of_subject(subject: Subject, running: int) -> Iterator[Finding]:

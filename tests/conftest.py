@@ -65,7 +65,7 @@ def demo() -> "Iterator[Server]":
     """The service as `make serve` starts it, with the embedded pair."""
     from tests.app.conftest import Server  # here: most tests need nothing of the service
 
-    running = Server()
+    running = Server(MEDQA_REFERENCES="")  # empty is unset: the index in the repository
     try:
         running.wait_until_ready()
         yield running

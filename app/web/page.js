@@ -218,7 +218,7 @@ function showAgain({ question, options, result }) {
   visit.enter();
   show({ question, options, result });
   note({});
-  find("#asked").focus();
+  find("#asked").focus({ preventScroll: Boolean(result.notices?.length) });
 }
 
 /** Show what stood here before any question. */

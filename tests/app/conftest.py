@@ -43,6 +43,8 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
+os.environ["MEDQA_REFERENCES"] = "none"  # a test that wants references brings its own
+
 
 def loaded(directory: Path) -> Checkpoint:
     """Load a model as a CPU serves it, with room for a few answers."""

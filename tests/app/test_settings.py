@@ -104,6 +104,7 @@ def test_an_empty_variable_is_as_good_as_none(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Compose files write what is not set as an empty string."""
+    monkeypatch.delenv("MEDQA_REFERENCES")
     default = Settings()
     monkeypatch.setenv(f"MEDQA_{name.upper()}", "")
     assert Settings() == default
@@ -113,6 +114,7 @@ def test_an_empty_variable_is_as_good_as_none(
 
 
 def test_all_may_be_empty_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MEDQA_REFERENCES")
     default = Settings()
     for name in Settings.model_fields:
         monkeypatch.setenv(f"MEDQA_{name.upper()}", "")

@@ -95,7 +95,7 @@ def test_the_directory_is_all_that_a_server_needs(taught: Path) -> None:
         assert ids["pad_token_id"] == tokenizer.convert_tokens_to_ids(PAD)
     assert not {key for key in config if "attn_implementation" in key}
     assert {file.suffix for file in taught.iterdir()} == {
-        ".json", ".jinja", ".safetensors", ".png", ".md",
+        ".json", ".jinja", ".safetensors", ".npz", ".png", ".md",
     }  # fmt: skip
     record = json.loads((taught / "training.json").read_text())
     assert record["data"]["sha256"]

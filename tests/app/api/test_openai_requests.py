@@ -50,7 +50,7 @@ def test_values_that_ask_for_nothing_are_accepted(client: openai.OpenAI, server:
     [
         {"n": 2},
         {"top_logprobs": 2},  # without logprobs
-        {"logprobs": True, "top_logprobs": 21},
+        {"top_logprobs": 21, "logprobs": True},
         {"tools": [{"type": "function", "function": {"name": "f"}}]},
         {"response_format": {"type": "json_object"}},
         {"logit_bias": {"50256": -100}},

@@ -74,8 +74,8 @@ def test_a_reference_scores_both(opened: Open, demo: Server) -> None:
     for place, key in ((0, "fine_tuned"), (1, "base")):
         cells = [row.locator("td").nth(place) for row in table.locator("tbody tr").all()]
         scores = told[key]["scores"]
-        expect(cells[0]).to_contain_text(f"{scores['rouge_l']:.0%}")
-        expect(cells[1]).to_contain_text(f"{scores['token_f1']:.0%}")
+        expect(cells[0]).to_contain_text(f"{int(100 * scores['rouge_l'] + 0.5)}%")
+        expect(cells[1]).to_contain_text(f"{int(100 * scores['token_f1'] + 0.5)}%")
         expect(cells[2]).to_contain_text(f"{scores['bits_per_byte']:.2f}")
     expect(table.locator("td.better")).to_have_count(3)
 
