@@ -64,7 +64,7 @@ def test_the_commands_that_make_a_key_print_its_digest() -> None:
 
 
 def test_the_openai_block_prints_an_answer(demo: Server) -> None:
-    block = next(text for kind, text in BLOCKS if kind == "python")
+    block = next(text for kind, text in _BLOCK.findall(SERVICE) if kind == "python")
     done = subprocess.run(
         [sys.executable, "-c", block.replace("http://127.0.0.1:8000", demo.url)],
         capture_output=True,

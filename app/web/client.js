@@ -30,7 +30,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** The service cannot be reached, or the connection broke. */
+/** The service cannot be reached, or it broke. */
 export class ConnectionLost extends Error {
   constructor() {
     super("The connection to the service was lost.");
