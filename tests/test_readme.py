@@ -16,7 +16,7 @@ from app.settings import Settings
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.__main__ import main as run_benchmark
 from benchmarks.harness.chromium import chromium
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 from training import evaluate, evaluate_references, explore, finetune, index, prepare
 from training.__main__ import main
 

@@ -8,7 +8,7 @@ from app.engine.backends.cards import Card
 from app.engine.backends.device import Decision
 from app.loading import limits
 from app.settings import Settings
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 GIB = 1024**3
 TRAPPED = """

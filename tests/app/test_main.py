@@ -16,7 +16,7 @@ from app.main import create_app
 from app.server import Server, serve
 from app.settings import Settings
 from tests.app.conftest import FakeEngine, client_of
-from tests.app.conftest import Server as Process
+from tests.app.server_process import Server as Process
 
 
 def test_a_service_told_to_stop_is_not_ready_at_once() -> None:

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 _SHARED = settings(suppress_health_check=list(HealthCheck), deadline=None)
 _CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]

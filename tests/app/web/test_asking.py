@@ -9,7 +9,7 @@ import httpx
 from playwright.sync_api import expect
 
 from app.api.schemas import DISCLAIMER
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 from tests.app.web.conftest import ASKED, Fake, Open, ask, expect_finished, expect_state, side
 
 

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from app.errors import GenerationFailed, QueueFull
-from tests.app.conftest import Server
 from tests.app.middleware.test_authentication import KEY, KEYS
+from tests.app.server_process import Server
 from tests.app.web.conftest import Fake, Open, ask, expect_finished, expect_state, side
 
 KEYED = {"MEDQA_API_KEYS": KEYS}
