@@ -58,7 +58,7 @@ def test_streams_hold_the_events_that_the_document_names(server: Server, operati
     case = operation.Case(body=body | {"stream": True}, media_type="application/json")
     response = case.call(base_url=server.url, timeout=60)
     assert response.headers["content-type"][0].startswith("text/event-stream")
-    assert response.text.count("data: ") > 2
+    assert response.text.count("data: ") >= 2
     case.validate_response(response, checks=_CHECKS)
 
 
