@@ -106,7 +106,7 @@ def _reference(source: Source, checkpoint: Checkpoint) -> Backend:
     """Return the model in float32 on the CPU, by the other library where there are both."""
     if _on_torch(checkpoint.backend) or not find_spec("torch"):
         return load(source, device="cpu", dtype="float32", threads=0, cache_tokens=1).backend
-    from app.engine.backends import torch_loading
+    from app.engine.backends.pytorch import loading as torch_loading
 
     model = GPT2(Weights(checkpoint.directory), Shape.of(model_config(checkpoint.directory)))
     return torch_loading.load(
@@ -115,7 +115,7 @@ def _reference(source: Source, checkpoint: Checkpoint) -> Backend:
 
 
 def _on_torch(backend: Backend) -> bool:
-    return type(backend).__module__.rpartition(".")[2].startswith("torch_")
+    return type(backend).__module__.startswith("app.engine.backends.pytorch.")
 
 
 def of_subject(subject: Subject, running: int) -> Iterator[Finding]:

@@ -52,6 +52,7 @@ async def load_engines(
                 source=source.name,
                 revision=source.revision,
                 device=decision.device,
+                device_reason=decision.reason,
                 dtype=decision.dtype,
                 models_on_card=decision.models_on_card,
                 environment=dict(decision.environment),

@@ -14,7 +14,7 @@ from typing import Literal
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
 from app.engine.interface import Decoding, Engine, Token
-from app.errors import DeadlineExceeded, ServiceError
+from app.errors import DeadlineExceeded, InvalidField, ServiceError
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
@@ -145,6 +145,8 @@ class Answerer:
     async def _continue(
         self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
     ) -> AsyncGenerator[str | Answer]:
+        if not prompt_ids:  # some tokenizers drop white space, and a model must read something
+            raise InvalidField("prompt", "becomes no tokens for this model")
         attempt.prompt_tokens = len(prompt_ids)
         text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time

@@ -60,7 +60,8 @@ class WorkerEngine:
         self.drafted = self.accepted = 0
         self._before = (0, 0)
         self._channel: Channel
-        self._limits = limits
+        self.limits = limits
+        self.device_reason: str = wanted.get("device_reason", "")
         self._wanted = wanted
         self._restart = restart
         self._restarts = Restarts(restarts)
@@ -208,7 +209,7 @@ class WorkerEngine:
 
         """
         self._channel = await Channel.over(connected)
-        self._channel.send({"limits": asdict(self._limits)} | self._wanted)
+        self._channel.send({"limits": asdict(self.limits)} | self._wanted)
         gone = {"refused": _GONE.format(self._wanted["source"])}
         begun = await self._channel.receive()  # it has imported what it needs
         answer: Message = (await self._channel.receive() if begun else None) or gone

@@ -117,7 +117,7 @@ def choose(logits: Any, rows: Sequence[sampling.Row]) -> list[Choice]:
     """Choose where the logits are: with NumPy, or on the device of a tensor."""
     if isinstance(logits, np.ndarray):
         return sampling.choose(logits, rows)
-    from app.engine.backends import torch_sampling
+    from app.engine.backends.pytorch import sampling as torch_sampling
 
     return torch_sampling.choose(logits, rows)
 

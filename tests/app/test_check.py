@@ -14,7 +14,7 @@ from app import check
 from app.__main__ import main
 from app.engine.backends.gpt2 import GPT2, Shape
 from app.engine.backends.interface import Backend, Run
-from app.engine.backends.torch_gpt2 import Computing, TorchGPT2
+from app.engine.backends.pytorch.gpt2 import Computing, TorchGPT2
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.checks import torch_device
 from app.engine.checks.subject import Finding, Subject

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
+import symspellpy
 from numpy.typing import NDArray
 
 _FILE = "frequency_dictionary_en_82_765.txt"
@@ -23,7 +24,7 @@ _VOWEL = re.compile("[aeiouy]")
 
 @cache
 def _counts() -> dict[str, int]:
-    text = (files("symspellpy") / _FILE).read_text(encoding="utf-8-sig")
+    text = (files(symspellpy) / _FILE).read_text(encoding="utf-8-sig")
     pairs = (line.split() for line in text.splitlines())
     return {word: int(count) for word, count in pairs}
 

@@ -14,7 +14,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from app.engine.backends import torch_sampling
+from app.engine.backends.pytorch import sampling as torch_sampling
 from app.engine.interface import Decoding
 from app.engine.sampling import Choice, Row, choose, draws
 
