@@ -13,6 +13,7 @@ from typing import Any
 from training import recipe as recipes
 from training.errors import DataError
 from training.evaluate import evaluate
+from training.evaluation.questions import read_table
 from training.files import write_whole
 from training.finetune import finetune
 from training.report.model_card import base_card
@@ -45,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipes.load(arguments.recipe)
     sources = read_sources(arguments.attribution or _beside(arguments.corpus))
     base, fine_tuned = arguments.out / "base", arguments.out / "fine-tuned"
+    if not (fine_tuned / "metrics.json").is_file():
+        read_table(arguments.data)  # it is wanted last, and what comes before takes hours
     if not base.is_dir():
         pretrain(recipe, arguments.corpus, sources, base, checkpoints_of(base))
         shutil.rmtree(checkpoints_of(base), ignore_errors=True)
@@ -60,10 +63,16 @@ def run(arguments: argparse.Namespace) -> int:
     if not (fine_tuned / "metrics.json").is_file():
         figures, samples = evaluate(fine_tuned, str(base), arguments.data)
         publish(fine_tuned, str(base), figures, samples)
-    figures = json.loads((fine_tuned / "metrics.json").read_text(encoding="utf-8"))
-    write_whole(
-        base / "README.md", base_card(base.name, training_record(base), sources, figures).encode()
-    )
+    metrics = fine_tuned / "metrics.json"
+    try:
+        figures = json.loads(metrics.read_text(encoding="utf-8"))
+        card = base_card(base.name, training_record(base), sources, figures)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{metrics} or {base / 'training.json'} is damaged ({error!r}): copy it again, or "
+            f"remove {arguments.out} to start anew"
+        ) from error
+    write_whole(base / "README.md", card.encode())
     print(fine_tuned / "report.html")
     return 0
 
@@ -77,7 +86,7 @@ def read_sources(path: Path) -> list[dict[str, Any]]:
     """
     try:
         sources: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        if not all(source["repo"] and source["commit"] for source in sources):
+        if not sources or not all(source["repo"] and source["commit"] for source in sources):
             raise ValueError
     except OSError as error:
         raise DataError(f"{path}: no such list of sources; the cards must name them") from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.arguments import positive
 from training.errors import DataError
 from training.evaluation.figures import figures
 from training.evaluation.loaded_model import Loaded, load, load_fine_tuned, shares_vocabulary
@@ -65,13 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=SPLITS,
         help="only this one; may be given several times (default: all)",
     )
-    parser.add_argument("--limit", type=_positive, help="only so many rows of each split")
+    parser.add_argument("--limit", type=positive, help="only so many rows of each split")
     parser.add_argument(
-        "--max-new-tokens", type=_positive, default=MAX_NEW_TOKENS, help="limit of an answer"
+        "--max-new-tokens", type=positive, default=MAX_NEW_TOKENS, help="limit of an answer"
     )
     parser.add_argument(
         "--base-answers",
-        type=_positive,
+        type=positive,
         default=BASE_ANSWERS,
         help="questions of each split that the base, and the fine-tuned model without its guard, "
         "answer: most of these answers run to the limit, and take the longest",
@@ -200,9 +201,3 @@ class Examination:
         limit = self.extent.max_new_tokens
         answers = generated(loaded, split.asked, places, guard, limit, label)
         return Sheet(answers, self.baselines.scores(split.asked, answers, label), counted, table)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)

@@ -98,13 +98,21 @@ class Answerer:
     observe: Callable[[Attempt], None] = lambda _: None
 
     def stream(
-        self, question: str, decoding: Decoding, stops: Sequence[str] = ()
+        self,
+        question: str,
+        decoding: Decoding,
+        stops: Sequence[str] = (),
+        field: str = "question",
     ) -> AsyncGenerator[str | Answer]:
-        """Yield the answer to a question, up to its end or the first of the texts in `stops`."""
+        """Yield the answer to a question, up to its end or the first of the texts in `stops`.
+
+        `field` is where the question came from, for the InvalidField that a question without any
+        tokens is.
+        """
         attempt = self._begin(question)
         prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
         stops = [self.prompt_format.stop, *stops]
-        return self._observed(attempt, prompt_ids, decoding, stops)
+        return self._observed(attempt, prompt_ids, decoding, stops, field)
 
     def complete(
         self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
@@ -115,7 +123,7 @@ class Answerer:
         """
         attempt = self._begin(prompt)
         prompt_ids = self.engine.checkpoint.tokenizer.encode(prompt)
-        return self._observed(attempt, prompt_ids, decoding, stops)
+        return self._observed(attempt, prompt_ids, decoding, stops, "prompt")
 
     def _begin(self, text: str) -> Attempt:
         """Return the attempt at an answer, or refuse it before anything is prepared."""
@@ -129,10 +137,17 @@ class Answerer:
         return attempt
 
     async def _observed(
-        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+        self,
+        attempt: Attempt,
+        prompt_ids: list[int],
+        decoding: Decoding,
+        stops: Sequence[str],
+        field: str,
     ) -> AsyncGenerator[str | Answer]:
         decoding = self._resolved(decoding)
         try:
+            if not prompt_ids:  # some tokenizers drop white space, and a model must read something
+                raise InvalidField(field, f"becomes no tokens for the model {self.model!r}")
             async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
@@ -145,8 +160,6 @@ class Answerer:
     async def _continue(
         self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
     ) -> AsyncGenerator[str | Answer]:
-        if not prompt_ids:  # some tokenizers drop white space, and a model must read something
-            raise InvalidField("prompt", "becomes no tokens for this model")
         attempt.prompt_tokens = len(prompt_ids)
         text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
@@ -214,10 +227,11 @@ class Answerer:
             return decoding
         return replace(decoding, seed=secrets.randbits(32))
 
-    async def bits_per_byte(self, question: str, reference: str) -> float:
+    async def bits_per_byte(self, question: str, reference: str) -> float | None:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
 
-        Comparable between models whose vocabularies differ, as perplexity is not.
+        Comparable between models whose vocabularies differ, as perplexity is not. None where the
+        reference becomes no tokens: nothing of it was read, and 0 bits would be a perfect score.
 
         Raises:
             DeadlineExceeded: it was not read in the time that an answer has.
@@ -225,6 +239,8 @@ class Answerer:
         """
         tokenizer = self.engine.checkpoint.tokenizer
         reference_ids = tokenizer.encode(reference)
+        if not reference_ids:
+            return None
         prompt_ids = self.prompt_format.encode(question, tokenizer)
         try:
             async with asyncio.timeout(self.deadlines.total_seconds):

@@ -28,7 +28,7 @@ class Scores:
 
     `rouge_l` and `token_f1` (SQuAD's) are F1 measures in 0-1 over lower-case words;
     `bits_per_byte` is None when the reference does not fit into the model's context beside the
-    prompt.
+    prompt, or becomes no tokens.
     """
 
     rouge_l: float

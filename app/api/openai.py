@@ -117,7 +117,7 @@ async def create_chat_completion(
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
-            else answerer.stream(body.question, decoding, body.stop)
+            else answerer.stream(body.question, decoding, body.stop, field="messages")
         )
         before = spoken(notices)
         head = _head("chatcmpl", answerer)

@@ -141,7 +141,7 @@ class ScoresBody(BaseModel):
     token_f1: float = Field(description="F1 of shared words, 0-1.")
     bits_per_byte: float | None = Field(
         description="How surprising the model finds the reference (lower is better); null when "
-        "the reference does not fit into the model's context."
+        "the reference does not fit into the model's context, or becomes no tokens."
     )
 
 

@@ -138,3 +138,9 @@ async def test_a_prompt_of_no_tokens_is_refused_by_name(
     with pytest.raises(InvalidField, match="prompt: becomes no tokens"):
         await finished(answerer(engine).complete("", Decoding(5)))
     assert not engine.prompts
+
+
+async def test_a_reference_of_no_tokens_has_no_score(
+    answerer: Build, fine_tuned: Checkpoint
+) -> None:
+    assert await answerer(FakeEngine(fine_tuned)).bits_per_byte("?", "") is None
