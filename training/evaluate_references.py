@@ -59,9 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("models/references"),
         help="the index that the service has: its questions are asked for times and red flags",
     )
-    parser.add_argument(
-        "--limit", type=positive, help="ask only so many of those, drawn at random"
-    )
+    parser.add_argument("--limit", type=positive, help="ask only so many of those, drawn at random")
     parser.add_argument(
         "--messages",
         type=Path,

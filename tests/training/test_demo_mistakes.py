@@ -1,4 +1,4 @@
-"""What may be wrong with what `demo` is given: one line, exit status 2, before hours of training."""
+"""What may be wrong with what `demo` is given: one line, exit status 2, before it trains."""
 
 import gzip
 import json
@@ -31,9 +31,7 @@ def told(
     out = tmp_path / "out"
     arguments = ["--recipe", tmp_path / "tiny.yaml", "--corpus", tmp_path / name, "--out", out]
     assert main(["demo", *map(str, arguments), "--data", str(data)]) == 2
-    lines = [
-        line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")
-    ]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
     assert not (out / "base" / "model.safetensors").exists()
     return lines[0]

@@ -37,15 +37,14 @@ def documents(path: Path) -> list[str]:
         raise DataError(f"{path}: no such corpus file")
     opener = gzip.open if path.suffix == ".gz" else open
     keyed: list[tuple[str, str]] = []
-    number = 0
     try:
         with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for line in lines:
                 keyed.append(_keyed(json.loads(line)))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:  # cut off, or no text
-        raise DataError(f"{path} cannot be read after line {number}: {error}") from error
+        raise DataError(f"{path} cannot be read after line {len(keyed)}: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}, line {number}: not a corpus document") from error
+        raise DataError(f"{path}, line {len(keyed) + 1}: not a corpus document") from error
     return [text for _, text in sorted(keyed)]
 
 

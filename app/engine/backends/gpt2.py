@@ -212,7 +212,8 @@ def _cause(found: Mapping[str, tuple[int, ...]]) -> str:
         wrapped = [name for name in found if wrapper in name]
         if wrapped:
             return (
-                f"the file has {wrapped[0]}: saved from inside {maker}, save the model that it wraps"
+                f"the file has {wrapped[0]}: saved from inside {maker}, save the model that it "
+                "wraps"
             )
     if not found:
         return "the file holds no weights at all"

@@ -14,8 +14,6 @@ import pytest
 from tests.app.server_process import Server
 from tests.conftest import edit_json
 
-pytestmark = pytest.mark.long
-
 # White space alone is refused as blank wherever it is a question.
 DROPPED = ["?!", "\u201c\u2026\u201d", "-- \u3000 --"]
 BLANK = [" ", "\n\t", "\u3000", *DROPPED]

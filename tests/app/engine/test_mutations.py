@@ -22,8 +22,6 @@ from app.errors import CheckpointError
 from tests.app.conftest import generated, loaded, made_here, reference_model
 from tests.training.test_mutations import ANY
 
-pytestmark = pytest.mark.long
-
 WEIGHTS = "model.safetensors"
 VALUES: list[Any] = [
     None, True, 0, -1, 1, 3, 10**9, 0.5, 1e300, "", "x", "gpt_neo", "gelu", [], [1], {}, {"a": 1},
@@ -74,11 +72,13 @@ def change_weights(directory: Path, chance: random.Random) -> None:
         case 2:
             weights[name], weights[other] = weights[other], weight
         case 3:
-            weights[name] = weight.T.contiguous() if chance.random() < 0.5 else weight[:-1]
+            weights[name] = weight.t().contiguous() if chance.random() < 0.5 else weight[:-1]
         case 4:
             weights[name] = weight.to(chance.choice([torch.float16, torch.int8, torch.float64]))
         case 5:
-            weight.view(-1)[chance.randrange(weight.numel())] = chance.choice([torch.nan, -torch.inf])
+            weight.view(-1)[chance.randrange(weight.numel())] = chance.choice(
+                [torch.nan, -torch.inf]
+            )
         case _:
             weights[f"transformer.h.{chance.randrange(4)}.more"] = weight.clone()
     save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
@@ -108,10 +108,10 @@ def check(directory: Path) -> bool:
     made = made_here(checkpoint, [prompt], Decoding(12), checkpoint.tokenizer.eos_token_id)
     try:
         theirs = AutoTokenizer.from_pretrained(directory)
+        ids = theirs.encode(QUESTION, add_special_tokens=False, split_special_tokens=True)
         reference_model(directory)
     except Exception:  # what transformers does not load has nothing to be compared with
         return True
-    ids = theirs.encode(QUESTION, add_special_tokens=False, split_special_tokens=True)
     assert checkpoint.tokenizer.encode(QUESTION) == ids
     assert made == [generated(checkpoint, prompt, 12)]
     return True
@@ -119,12 +119,13 @@ def check(directory: Path) -> bool:
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_damaged_model_directories(pair: Path, tmp_path: Path, tenth: int) -> None:
+    whole = 0
     for seed in range(10 * tenth, 10 * tenth + 10):
         chance = random.Random(seed)
         directory = Path(shutil.copytree(pair / "fine-tuned", tmp_path / str(seed)))
         chance.choice(DAMAGES)(directory, chance)
         try:
-            check(directory)
+            whole += check(directory)
         except Exception as error:
             raise AssertionError(f"seed {seed}") from error
-
+    assert whole > 0, "not everything is refused"

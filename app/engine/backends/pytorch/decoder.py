@@ -108,9 +108,7 @@ def _require_decoder(config: Any) -> None:
         CheckpointError: it is an encoder.
 
     """
-    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(
-        config, "is_decoder", False
-    ):
+    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False):
         raise CheckpointError(
             f"it is a {config.model_type}, an encoder; what is served writes text: GPT-2, or "
             "another decoder"

@@ -26,7 +26,7 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[Choice]:
     if plan.drawn:
         drawn = _sent(plan.drawn, logits)
         how = Draws.of([rows[index] for index in plan.drawn], logits.shape[-1])
-        tokens[drawn] = draw(logits[drawn], how)
+        tokens.index_copy_(0, drawn, draw(logits[drawn], how))
     if not plan.told:
         return plan.chosen(tokens.tolist(), rows)
     of = tokens[told]
@@ -34,7 +34,7 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[Choice]:
     scored = [(place, target) for place, target in targets if target is not None]
     if scored:
         places, known_tokens = zip(*scored, strict=True)
-        of[_sent(places, logits)] = _sent(known_tokens, logits)
+        of.index_copy_(0, _sent(places, logits), _sent(known_tokens, logits))
     logprobs = known.log_softmax(dim=-1)
     best = logprobs.topk(min(plan.top, logits.shape[-1]), dim=-1)
     of_tokens = logprobs.gather(1, of[:, None])[:, 0]
