@@ -36,6 +36,7 @@ SENTENCES = [
 def one_thread() -> None:
     """Tiny tensors gain nothing from threads, and results repeat whatever a test before set."""
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)  # pre-training sets it for the whole process
 
 
 @pytest.fixture(scope="session")

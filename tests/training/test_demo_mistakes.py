@@ -46,6 +46,7 @@ WHOLE = gzip.compress(json.dumps(DOCUMENT).encode() * 50)
         (b"", "books.jsonl", "the corpus holds 0 tokens"),
         (b"no JSON", "books.jsonl", "books.jsonl, line 1: not a corpus document"),
         (b"[1]", "books.jsonl", "line 1: not a corpus document"),
+        (json.dumps(DOCUMENT).encode() + b"\n7", "books.jsonl", "line 2: not a corpus document"),
         (json.dumps(DOCUMENT | {"text": None}).encode(), "books.jsonl", "line 1: not a corpus"),
         (b"\xff\xfe\x00", "books.jsonl", "books.jsonl cannot be read after line 0"),
         (b"not gzipped", "books.jsonl.gz", "books.jsonl.gz cannot be read after line 0"),

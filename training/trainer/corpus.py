@@ -39,8 +39,7 @@ def documents(path: Path) -> list[str]:
     keyed: list[tuple[str, str]] = []
     try:
         with opener(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                keyed.append(_keyed(json.loads(line)))
+            keyed.extend(_keyed(json.loads(line)) for line in lines)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:  # cut off, or no text
         raise DataError(f"{path} cannot be read after line {len(keyed)}: {error}") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -196,7 +196,12 @@ def test_a_step_of_any_size_asks_as_much_and_never_waits(
     backend = loaded(pair / "base", HOPPER, 64 * 256)
     fetched: list[Any] = []
     tolist = Tensor.tolist
-    monkeypatch.setattr(Tensor, "tolist", lambda each: (fetched.append(each), tolist(each))[1])
+
+    def fetching(each: Tensor) -> Any:
+        fetched.append(each)
+        return tolist(each)
+
+    monkeypatch.setattr(Tensor, "tolist", fetching)
     counts = []
     for requests in (1, 16, 64):
         fetched.clear()
