@@ -1,6 +1,7 @@
 """The scheduler over a fake model: who runs when, what a step reads, and how requests end."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from app.engine.drafting import Drafter, StepCost
 from app.engine.guard import RepetitionGuard
 from app.engine.interface import Decoding, Token
 from app.engine.requests import Generation, Scoring
-from app.engine.sampling import choose
+from app.engine.sampling import Choice, Row, choose
 from app.engine.scheduler import Scheduler
 from app.errors import GenerationFailed
 from tests.app.engine.fake_backend import FakeBackend, row
@@ -211,6 +212,22 @@ def test_a_step_without_memory_fails_its_answers_and_no_others() -> None:
     while not scheduler.idle:
         made += [token for each in scheduler.step() for token in each.result]  # type: ignore[union-attr]
     assert _ids(made) == _greedy([2, 9], 10)
+
+
+def test_a_reference_whose_loss_has_no_memory_fails_alone() -> None:
+    errors = [MemoryError("the logits of 32 rows")]
+
+    def starved(logits: Any, rows: Sequence[Row]) -> list[Choice]:
+        if errors:
+            raise errors.pop()
+        return choose(logits, rows)
+
+    scheduler = Scheduler(FakeBackend(), starved, Limits(4, 0, 64), drafts=False)
+    scheduler.add(0, Scoring([1, 2], [3, 4, 5]))
+    (failed,) = scheduler.step()
+    assert isinstance(failed.result, GenerationFailed)
+    assert scheduler.idle
+    assert _ids(_finished(scheduler, {1: _answer([2, 9], 10)})[1]) == _greedy([2, 9], 10)
 
 
 def test_any_other_error_is_raised_and_all_can_be_failed() -> None:
