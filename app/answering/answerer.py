@@ -14,7 +14,12 @@ from typing import Literal
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
 from app.engine.interface import Decoding, Engine, Token
-from app.errors import DeadlineExceeded, InvalidField, ServiceError
+from app.errors import DeadlineExceeded, InvalidField, PromptTooLong, ServiceError
+
+_PLENTY_CHARACTERS = 8
+"""Of a token: a text with so many for each of the context's is nearly always too long, and its
+beginning shows it. To encode a whole body would hold up the event loop for tens of milliseconds."""
+_CUT_TOKENS = 16  # more than a beginning may have of its last, cut word
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
@@ -220,10 +225,18 @@ class Answerer:
         Comparable between models whose vocabularies differ, as perplexity is not.
 
         Raises:
+            PromptTooLong: the reference does not fit into the model's context beside the prompt.
             DeadlineExceeded: it was not read in the time that an answer has.
 
         """
         tokenizer = self.engine.checkpoint.tokenizer
+        most = self.engine.checkpoint.context_tokens
+        beginning = reference[: most * _PLENTY_CHARACTERS]
+        if (
+            len(beginning) < len(reference)
+            and len(tokenizer.encode(beginning)) > most + _CUT_TOKENS
+        ):
+            raise PromptTooLong(f"The reference has more than {most} tokens.")
         reference_ids = tokenizer.encode(reference)
         prompt_ids = self.prompt_format.encode(question, tokenizer)
         try:

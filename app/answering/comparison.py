@@ -145,11 +145,11 @@ async def _score(answerer: Answerer, question: str, answer: Answer, reference: s
         bits_per_byte = await answerer.bits_per_byte(question, reference)
     except PromptTooLong:
         bits_per_byte = None
-    return Scores(
-        rouge_l=rouge_l(reference, answer.text),
-        token_f1=token_f1(reference, answer.text),
-        bits_per_byte=bits_per_byte,
-    )
+    return await asyncio.to_thread(_scores, reference, answer.text, bits_per_byte)
+
+
+def _scores(reference: str, answer: str, bits_per_byte: float | None) -> Scores:
+    return Scores(rouge_l(reference, answer), token_f1(reference, answer), bits_per_byte)
 
 
 def rouge_l(reference: str, answer: str) -> float:
