@@ -154,7 +154,8 @@ async def _besieged(comparisons: int, at_once: int) -> int:
 
 def _counts(siege: Siege) -> str:
     ended = ", ".join(f"{name}: {count}" for name, count in siege.outcomes.items())
-    return f"{ended}; {len(siege.answers)} ordinary answers, p95 {_p95(siege.answers):.3f} s"
+    beside = f"{len(siege.answers)} ordinary answers, p95 {_p95(siege.answers):.3f} s"
+    return f"{ended}; {siege.read} references read; {beside}"
 
 
 async def _watched(seconds: float) -> int:

@@ -26,7 +26,7 @@ from benchmarks.harness.servers import Served, family
 
 _LONGEST_SECONDS = 300.0
 _SENTENCE = "Asthma narrows the airways, which makes breathing hard and brings coughing at night. "
-_READ_CHARACTERS = 4_500  # about what a context of 1,024 tokens holds beside a short question
+_READ_CHARACTERS = 4_000  # 943 of the 1,024 tokens of a context, a short question beside them
 _BODY_CHARACTERS = 64_000
 _BREATH_SECONDS = 0.02
 _IDLE = 1_100
@@ -38,6 +38,8 @@ class Siege(NamedTuple):
     """What scored comparisons did: how they ended, and seconds of ordinary answers beside them."""
 
     outcomes: Counter[str]
+    read: int
+    """Comparisons of which both models read the reference to its end."""
     answers: list[float]
     peak_bytes: int
     """The most that each process ever held, added up; what they share counts more than once."""
@@ -54,8 +56,10 @@ async def scored(served: Served, requests: int, at_once: int, *, reference: bool
     processes = {each.pid for each in family(served.process)}
     numbers = iter(range(requests))
     outcomes: Counter[str] = Counter()
+    read = 0
 
     async def client() -> None:
+        nonlocal read
         for number in numbers:
             size = _READ_CHARACTERS if number % 2 else _BODY_CHARACTERS
             body: dict[str, Any] = {"question": f"What is asthma {number}?", "max_new_tokens": 64}
@@ -65,13 +69,14 @@ async def scored(served: Served, requests: int, at_once: int, *, reference: bool
                 served.url, request(served.url, "/compare", body), timeout_seconds=_LONGEST_SECONDS
             )
             outcomes[reply.outcome] += 1
+            read += reply.body.count(b'"bits_per_byte"') > reply.body.count(b'"bits_per_byte":null')
 
     async with _kept_up(ordinary(served.url)) as answers:
         await asyncio.gather(*(client() for _ in range(at_once)))
     left = (
         {each.pid for each in family(served.process)} if psutil.pid_exists(served.process) else {}
     )
-    return Siege(outcomes, answers, _peak_bytes(served), processes & set(left))
+    return Siege(outcomes, read, answers, _peak_bytes(served), processes & set(left))
 
 
 async def ordinary(url: httpx.URL, most: int = 1_000_000) -> AsyncIterator[float]:
