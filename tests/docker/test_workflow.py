@@ -54,12 +54,10 @@ def test_what_is_published_is_what_was_scanned() -> None:
     builds = [step for step in steps if "build-push-action" in step.get("uses", "")]
     assert len(builds) == 1
     assert "push-by-digest=true" in builds[0]["with"]["outputs"]
+    said = [step.get("uses", "") + step.get("run", "") for step in steps]
     scan, promotion = (
-        next(number for number, step in enumerate(steps) if marked(step))
-        for marked in (
-            lambda step: "scan-action" in step.get("uses", ""),
-            lambda step: "imagetools create" in step.get("run", ""),
-        )
+        next(number for number, words in enumerate(said) if mark in words)
+        for mark in ("scan-action", "imagetools create")
     )
     digest = f"steps.{builds[0]['id']}.outputs.digest"
     assert digest in steps[scan]["with"]["image"]

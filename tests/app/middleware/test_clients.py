@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 import httpx
 import pytest
 
+from app.answering.answerer import ModelName
 from app.engine.admission import Admission, Limits
 from app.engine.checkpoint import Checkpoint
 from app.engine.interface import Decoding, Token
@@ -55,7 +56,7 @@ async def test_whoever_came_first_shuts_out_nobody(
     engine.may_end.set()  # for the warm-up
     keys = DIGESTS if "Authorization" in greedy else ""
     settings = Settings(_env_file=None, trusted_proxies="*", api_keys=keys)
-    engines = {"fine-tuned": engine, "base": FakeEngine(base, "The")}
+    engines: dict[ModelName, FakeEngine] = {"fine-tuned": engine, "base": FakeEngine(base, "The")}
     async with client_of(create_app(settings, engines)) as client:
         engine.may_end.clear()
 
