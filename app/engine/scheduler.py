@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 _LEAST_CHUNK_TOKENS = 16
 """What a step reads of a prompt however many answers run, or it would never come to its turn."""
 
-_SCORED_SHARE = 4
-"""A step that makes answers leaves a quarter of its room to what is scored: nobody reads along."""
+_SCORED_SHARE = 8
+"""A step that makes answers leaves an eighth of its room to what is scored: nobody reads along."""
 
 Choose = Callable[[Any, Sequence[Row]], list[Choice]]
 
