@@ -19,14 +19,19 @@ RUN /usr/sbin/groupadd --gid 10001 medqa \
 FROM base AS build
 WORKDIR /build
 RUN python -m venv /opt/venv
-COPY docker/requirements.lock pyproject.toml docker/requirements.py ./
+COPY docker/requirements.lock docker/serve.lock pyproject.toml docker/requirements.py ./
 
-# A CPU serves by OpenVINO, without PyTorch; a card by PyTorch's build for its CUDA version.
+# A CPU serves by OpenVINO, without PyTorch; a card by PyTorch's build for its CUDA version. What serves is
+# taken by its hashes. PyTorch, and extras other than these two, only by version: serve.lock holds
+# none of them.
 FROM build AS build-serve
 ARG TORCH=cpu
 ARG EXTRAS=otel,redis
 RUN --mount=type=cache,target=/root/.cache/pip \
-    if [ "${TORCH}" != cpu ]; then \
+    if [ "${EXTRAS}" = otel,redis ]; then \
+      pip install --require-hashes --no-deps --requirement serve.lock; \
+    fi \
+    && if [ "${TORCH}" != cpu ]; then \
       pip install --no-deps --constraint requirements.lock \
         --index-url "https://download.pytorch.org/whl/${TORCH}" torch \
       && rm -rf /opt/venv/lib/python3.*/site-packages/torch/test \

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 _KEPT_DESCRIPTORS = 32
 """For what is no connection: files, the models' processes, listening sockets, Redis, traces."""
 _LONGEST_BACKLOG = 2048
+_BURSTS = 2
+"""Backlogs that asyncio may accept before the first of their connections is counted, and those that
+make room for it are closed: each of these takes another turn of the event loop."""
 _QUIET_SECONDS = 60.0
 
 
@@ -41,8 +44,9 @@ class ConnectionLimits:
         if soft == resource.RLIM_INFINITY:
             soft = 1 << 20
         room = max(4, soft - _KEPT_DESCRIPTORS)
-        backlog = max(1, min(_LONGEST_BACKLOG, room // 4))
-        return cls(receive_seconds, send_seconds, max(2, room - backlog), backlog)
+        backlog = max(1, min(_LONGEST_BACKLOG, room // (2 * _BURSTS)))
+        most = max(2, room - _BURSTS * backlog)
+        return cls(receive_seconds, send_seconds, most, backlog)
 
 
 class OpenConnections:

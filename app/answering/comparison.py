@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import LCSseq
 
 from app.answering.answerer import Answer, Answerer, ModelName
+from app.answering.reading import beside
 from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
 
@@ -145,11 +146,11 @@ async def _score(answerer: Answerer, question: str, answer: Answer, reference: s
         bits_per_byte = await answerer.bits_per_byte(question, reference)
     except PromptTooLong:
         bits_per_byte = None
-    return Scores(
-        rouge_l=rouge_l(reference, answer.text),
-        token_f1=token_f1(reference, answer.text),
-        bits_per_byte=bits_per_byte,
-    )
+    return await beside(_scores, reference, answer.text, bits_per_byte)
+
+
+def _scores(reference: str, answer: str, bits_per_byte: float | None) -> Scores:
+    return Scores(rouge_l(reference, answer), token_f1(reference, answer), bits_per_byte)
 
 
 def rouge_l(reference: str, answer: str) -> float:

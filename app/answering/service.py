@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.answering.answerer import Answerer, ModelName
+from app.answering.reading import beside
 from app.engine.interface import Decoding, Source
 from app.errors import InvalidField, NotReady, ServiceError
 from app.references.index import References
@@ -125,11 +126,11 @@ class Service:
     async def with_notices(self, question: str) -> AsyncIterator[list[Notice]]:
         """Give what must be said before an answer to a question; a failure in here says it too.
 
-        A long message is read in a thread: the event loop has others to serve.
+        A long message is read in another thread: the event loop has others to serve.
         """
         seen = question[: self.limits.max_question_characters]
         if len(seen) > _LONG_CHARACTERS:
-            notices = await asyncio.to_thread(self.red_flags.notices, seen)
+            notices = await beside(self.red_flags.notices, seen)
         else:
             notices = self.red_flags.notices(seen)
         try:

@@ -5,6 +5,7 @@ Knows nothing about how: `client` is one in a process of its own.
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from app.engine.admission import Limits
@@ -58,6 +59,11 @@ class Source:
 
     name: str
     revision: str | None = None
+
+
+def public_name(source: str) -> str:
+    """Return what anybody may know of a source: where a directory lies is the operator's affair."""
+    return Path(source).name if Path(source).is_absolute() else source
 
 
 class ServedModel(Protocol):

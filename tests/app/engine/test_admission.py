@@ -1,8 +1,11 @@
 """Places: how many there are, and when to ask again where there are none."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import pytest
 
-from app.engine.admission import Admission, Limits
+from app.engine.admission import Admission, Limits, asker
 from app.errors import QueueFull
 
 
@@ -10,6 +13,63 @@ def _refusal(admission: Admission) -> QueueFull:
     with pytest.raises(QueueFull) as caught, admission.held():
         pass
     return caught.value
+
+
+@contextmanager
+def _asks(client: str) -> Iterator[None]:
+    token = asker.set(client)
+    try:
+        yield
+    finally:
+        asker.reset(token)
+
+
+def _take(admission: Admission, client: str, count: int, held: ExitStack) -> None:
+    with _asks(client):
+        for _ in range(count):
+            held.enter_context(admission.held())
+
+
+def test_whoever_asks_alone_may_have_every_place() -> None:
+    admission = Admission(Limits(4, 2, 64))
+    with ExitStack() as held:
+        _take(admission, "greedy", 6, held)
+        with _asks("greedy"):
+            assert "All 6 places" in str(_refusal(admission))
+
+
+def test_whoever_took_every_place_shuts_out_nobody() -> None:
+    admission = Admission(Limits(4, 2, 64))
+    with ExitStack() as held:
+        _take(admission, "greedy", 6, held)
+        _take(admission, "late", 1, held)
+        _take(admission, "later", 1, held)
+        with _asks("greedy"):
+            assert "Others wait" in str(_refusal(admission))
+        with _asks("last"):  # the places for those who have less are bounded too
+            assert "All 6 places" in str(_refusal(admission))
+
+
+def test_where_somebody_waits_nobody_has_more_than_a_share() -> None:
+    admission = Admission(Limits(4, 2, 64))
+    with ExitStack() as held:
+        _take(admission, "one", 3, held)
+        _take(admission, "other", 1, held)
+        with _asks("one"):
+            assert "(3)" in str(_refusal(admission))
+        _take(admission, "other", 2, held)
+        assert admission.taken == 6
+
+
+def test_a_share_counts_only_while_there_is_too_little() -> None:
+    admission = Admission(Limits(4, 2, 64))
+    with ExitStack() as held:
+        _take(admission, "other", 1, held)
+        _take(admission, "one", 3, held)  # half of six; the batch is full
+    with ExitStack() as held:
+        _take(admission, "one", 4, held)  # the others are gone, and with them their shares
+        assert admission.taken == 4
+    assert admission.taken == 0
 
 
 def test_a_full_queue_refuses_and_recovers() -> None:

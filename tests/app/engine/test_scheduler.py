@@ -265,6 +265,23 @@ def test_a_reference_is_scored_beside_the_answers_in_small_chunks() -> None:
     assert scheduler.idle
 
 
+def test_what_is_scored_leaves_room_to_answers_and_their_prompts() -> None:
+    backend = FakeBackend(blocks=200)
+    scheduler = _scheduler(backend, running=6, batch=64)
+    for number in range(4):
+        scheduler.add(number, Scoring([5, 9], [7] * 90))
+    scheduler.step()
+    assert [len(run.tokens) for run in backend.steps[0]] == [33, 31]  # nobody else is there
+    scheduler.add(4, _answer([11] * 30))
+    scheduler.step()
+    prompt, *scored = [len(run.tokens) for run in backend.steps[1]]
+    assert prompt == 30  # before those who came earlier
+    assert sum(scored) == 8  # an eighth of a step
+    scheduler.step()
+    made, *scored = [len(run.tokens) for run in backend.steps[2]]
+    assert (made, sum(scored)) == (1, 8)
+
+
 def test_scoring_a_single_token_of_a_single_prompt_token() -> None:
     scheduler = _scheduler(FakeBackend())
     scheduler.add(0, Scoring([5], [6]))
