@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import LCSseq
 
 from app.answering.answerer import Answer, Answerer, ModelName
-from app.answering.reading import beside
+from app.answering.one_thread import beside
 from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
 

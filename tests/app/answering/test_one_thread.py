@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from app.answering.reading import beside
+from app.answering.one_thread import beside
 
 
 async def test_one_after_another_and_never_on_the_event_loop() -> None:
