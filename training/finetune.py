@@ -21,7 +21,6 @@ from transformers import (
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
-    TrainingArguments,
     set_seed,
 )
 from transformers.integrations.integration_utils import TensorBoardCallback
@@ -37,12 +36,12 @@ from training.trainer import distributed
 from training.trainer.base_model import load_base
 from training.trainer.checkpoints import checkpoints_of, last_checkpoint
 from training.trainer.distributed import check_shardable, whole_model
-from training.trainer.interruption import Interruption
 from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
 from training.trainer.saving import check_replaceable, save_model
-from training.trainer.trainer_arguments import training_arguments
+from training.trainer.trainer_arguments import CHECKPOINTING, training_arguments
 from training.trainer.trainers import FiniteTrainer, LengthGroupedTrainer
+from training.trainer.training_run import run_to_the_end
 from training.trainer.training_text import FILE as TRAINING_TEXT
 from training.trainer.training_text import training_text
 
@@ -52,13 +51,6 @@ _FLAGS = {
     "batch_sequences": int,
     "max_tokens": int,
 }
-
-# Renamed on the way from transformers 5.17 to 5.23, where the old name warns.
-CHECKPOINTING = next(
-    name
-    for name in ("activation_checkpointing", "gradient_checkpointing")
-    if name in TrainingArguments.__dataclass_fields__
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +135,7 @@ def finetune(
         model = add_lora(model, plan.lora, marker_ids(tokenizer))
     trainer = _trainer(recipe, model, tokenizer, train_set, valid_set, work, callbacks)
     check_shardable(trainer, plan)
-    _run(trainer, last, Interruption())
+    run_to_the_end(trainer, last)
     model = whole_model(trainer, model, work)
     if place.is_main_process:
         record = {
@@ -208,19 +200,6 @@ def _trainer(
         callbacks=callbacks,
         optimizers=optimizers(model, plan.optimisation),
     )
-
-
-def _run(trainer: Trainer, checkpoint: str | None, interruption: Interruption) -> None:
-    """Train to the end, or to Ctrl-C."""
-    if trainer.args.world_size > 1:  # each would stop at another step, and wait for the others
-        trainer.train(resume_from_checkpoint=checkpoint)
-        return
-    trainer.add_callback(interruption)
-    with interruption:
-        trainer.train(resume_from_checkpoint=checkpoint)
-    if interruption.came:
-        work = Path(str(trainer.args.output_dir))
-        raise KeyboardInterrupt(f"stopped; --resume goes on from {last_checkpoint(work)}")
 
 
 def _tensorboard(directory: Path) -> TensorBoardCallback:
