@@ -1,5 +1,6 @@
-"""`python -m training finetune`: a base GPT-2 learns to answer, and to stop.
+"""`python -m training finetune`: a base GPT-2 learns to answer, to stop, and then to read.
 
+The reading stage (`training.reading`) follows where the recipe has one.
 The Trainer runs it: AdamW, labels that keep `<end>` in the loss, the best checkpoint by
 validation loss. Ctrl-C leaves a checkpoint, `--resume` goes on from the last one. Under
 `accelerate launch` it runs as several processes; the first one alone writes.
@@ -29,12 +30,13 @@ from training import recipe as recipes
 from training.data.examples import IGNORED, examples, read_pairs
 from training.prompt import marker_ids
 from training.provenance import base_name, provenance
+from training.reading.stage import is_reading, learn_to_read
 from training.recipe import Recipe
 from training.report.learning_curves import CURVES, curves_png
 from training.report.model_card import fine_tuned_card
 from training.trainer import distributed
 from training.trainer.base_model import load_base
-from training.trainer.checkpoints import checkpoints_of, last_checkpoint
+from training.trainer.checkpoints import begin, checkpoints_of, resumed
 from training.trainer.distributed import check_shardable, whole_model
 from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
@@ -77,15 +79,20 @@ def run(arguments: argparse.Namespace) -> int:
         for flag in _FLAGS
         if (value := getattr(arguments, flag)) is not None
     }
-    finetune(
-        recipes.load(arguments.recipe, overrides),
-        arguments.data,
-        arguments.base,
-        arguments.out,
-        base_revision=arguments.base_revision,
-        resume=arguments.resume,
-        tensorboard=arguments.tensorboard,
-    )
+    recipe, out = recipes.load(arguments.recipe, overrides), arguments.out
+    reads_already = arguments.resume and is_reading(out)
+    if not reads_already:
+        finetune(
+            recipe,
+            arguments.data,
+            arguments.base,
+            out,
+            base_revision=arguments.base_revision,
+            resume=arguments.resume,
+            tensorboard=arguments.tensorboard,
+        )
+    if recipe.reading:
+        learn_to_read(recipe, arguments.data, out, resume=reads_already)
     return 0
 
 
@@ -125,9 +132,10 @@ def finetune(
     )
     origin = provenance(data / "medquad.csv")  # now: both may change before the run ends
     work = checkpoints_of(out)
-    last = last_checkpoint(work) if resume else None
+    begun = {"recipe": recipe.model_dump(), "base": base_name(base, out)}
+    last = resumed(work, begun) if resume else None
     if place.is_main_process and not resume:
-        shutil.rmtree(work, ignore_errors=True)
+        begin(work, begun)
     callbacks: list[TrainerCallback] = []
     if tensorboard and place.is_main_process:
         callbacks.append(_tensorboard(tensorboard))

@@ -67,9 +67,11 @@ class Siblings:
         """Return the names most like a name, itself left out, the nearest first."""
         if name not in self._found:
             words = [word for word in _words(name) if word in self._engine.vocab_dict]
-            scores = self._engine.get_scores(words) if words else None
-            order = [] if scores is None else scores.argsort()[::-1][: _SIBLINGS + 1]
-            near = [self._names[place] for place in order if scores[place] > 0]
+            near: list[str] = []
+            if words:
+                scores = self._engine.get_scores(words)
+                order = scores.argsort()[::-1][: _SIBLINGS + 1]
+                near = [self._names[place] for place in order if scores[place] > 0]
             self._found[name] = [other for other in near if other != name][:_SIBLINGS]
         return self._found[name]
 

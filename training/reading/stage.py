@@ -24,7 +24,7 @@ from training.report.learning_curves import CURVES, curves_png
 from training.report.model_card import fine_tuned_card
 from training.report.publish import training_record
 from training.trainer.base_model import load_to_go_on
-from training.trainer.checkpoints import checkpoints_of, last_checkpoint
+from training.trainer.checkpoints import begin, checkpoints_of, has_checkpoint, resumed
 from training.trainer.muon import optimizers
 from training.trainer.saving import save_model
 from training.trainer.trainer_arguments import CHECKPOINTING, training_arguments
@@ -65,9 +65,10 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
     ]
     origin = provenance(data / "medquad.csv")  # now: both may change before the run ends
     work = reading_checkpoints_of(out)
-    last = last_checkpoint(work) if resume else None
+    begun = {"recipe": recipe.model_dump()}
+    last = resumed(work, begun) if resume else None
     if PartialState().is_main_process and not resume:
-        shutil.rmtree(work, ignore_errors=True)
+        begin(work, begun)
     trainer = _trainer(recipe, model, tokenizer, sets, work)
     run_to_the_end(trainer, last)
     if PartialState().is_main_process:
@@ -87,6 +88,11 @@ def reading_checkpoints_of(out: Path) -> Path:
     return checkpoints_of(out.with_name(f"{out.name}-reading"))
 
 
+def is_reading(out: Path) -> bool:
+    """Return whether a run of this stage left a checkpoint to resume from."""
+    return has_checkpoint(reading_checkpoints_of(out))
+
+
 def has_learned_to_read(out: Path) -> bool:
     """Return whether the model in `out` has been through this stage."""
     return "reading" in training_record(out)
@@ -96,7 +102,8 @@ def with_context(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
     """Give a fine-tuned model the marker of passages; it starts between the other two."""
     add_context(tokenizer)
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    context, *others = tokenizer.convert_tokens_to_ids([CONTEXT, QUESTION, ANSWER])
+    ids: Any = tokenizer.convert_tokens_to_ids([CONTEXT, QUESTION, ANSWER])
+    context, *others = ids
     with torch.no_grad():
         weight: Any = model.get_input_embeddings().weight
         weight[context] = weight[others].mean(dim=0)
