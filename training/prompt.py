@@ -3,12 +3,12 @@
 Without published text, and with it, for a model that learned to read (`training.reading`):
 
     <question>What is asthma?<answer>Asthma is …<end>
-    <question>What is asthma?<context>What is asthma?
-    Asthma is …<context>What causes asthma?
-    The causes of asthma …<answer>Asthma is …<end>
+    <question>What is asthma?<context>Topic: Asthma
+    Asthma is …<context>Topic: Bronchitis
+    Bronchitis is …<answer>Asthma is …<end>
 
-Every passage follows a `<context>` of its own and begins with the published question that it
-answers, on a line of its own: by it the model finds the passage that speaks of what was asked.
+Every passage follows a `<context>` of its own and begins with its topic, on a line of its own: by
+it the model finds the passage that speaks of what was asked.
 The format travels with the tokenizer as its chat template, so that a server needs none of this
 code: a question is a message of the role `user`, and each passage, after it, one of the role
 `context`. A template without that role belongs to a model that cannot read.
@@ -86,9 +86,14 @@ def render(question: str, answer: str) -> str:
     return f"{QUESTION}{question}{ANSWER}{answer}{END}"
 
 
-def passage(published_question: str, text: str) -> str:
+def heading(topic: str) -> str:
+    """Return the line that a passage begins with; the topic's words are tokens as in a question."""
+    return f"Topic: {topic}\n"
+
+
+def passage(topic: str, text: str) -> str:
     """Return a passage as it stands in a prompt."""
-    return f"{published_question}\n{text}"
+    return heading(topic) + text
 
 
 def encode_text(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:

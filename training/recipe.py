@@ -105,6 +105,10 @@ class Mixture(_Section):
     lower_case: float = Field(ge=0, le=1, description="Share of the lay questions.")
     later_windows: float = Field(ge=0, le=1, description="Passages that begin further on.")
     renamed: float = Field(ge=0, le=1, description="Topics, and their genes, under other names.")
+    near_names: float = Field(ge=0, le=1, description="Wrong passages: names that are alike.")
+    same_topic: float = Field(
+        ge=0, le=1, description="Wrong passages on the same topic, which answer another question."
+    )
     numbered: float = Field(ge=0, le=1, description="Of those: beside a twin, `type 1`, `type 2`.")
     fact_weight: float = Field(1.0, ge=1, description="Of GHR's genes and inheritance.")
 
@@ -116,6 +120,8 @@ class Reading(_Section):
     mixture: Mixture
     dropout: float = Field(ge=0, lt=1)
     gradient_checkpointing: bool
+    first_tokens: int = Field(ge=1, description="Of an answer, that count in full.")
+    later_weight: float = Field(gt=0, le=1, description="Of the tokens after them.")
     evaluations: int = Field(ge=1, description="And checkpoints, at even distances.")
     optimisation: Optimisation
 

@@ -61,7 +61,7 @@ def excerpt(row: Published, loaded: Loaded) -> str:
         return len(encode_text(text, loaded.tokenizer))
 
     kept = fitting(sentences(row.answer), PASSAGE_TOKENS, length)
-    return passage(row.question, " ".join(kept))
+    return passage(row.topic, " ".join(kept))
 
 
 def fact_figures(loaded: Loaded, table: pd.DataFrame, url: str | None = None) -> dict[str, Any]:

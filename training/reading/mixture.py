@@ -17,12 +17,12 @@ import pandas as pd
 import yaml
 
 from training.data.examples import sentences
-from training.prompt import NOT_FOUND, passage
+from training.prompt import NOT_FOUND
 from training.reading.names import Siblings, exchanged, numbered, with_other_genes
 from training.recipe import Mixture
 
 _FACTS = ("genetic changes", "inheritance")
-_PASSAGE_SCALES = (0.35, 0.6, 1.0)  # of the longest: short ones cost little and teach to choose
+_PASSAGE_SCALES = (0.2, 0.3, 0.5, 1.0)  # of the longest: short ones cost little and teach to choose
 _LATER_SENTENCES = 4
 ELLIPSIS = " …"
 _ELLIPSIS_TOKENS = 3
@@ -47,9 +47,17 @@ class Reading(NamedTuple):
     """
 
     question: str
-    passages: tuple[str, ...]
+    passages: tuple["Excerpt", ...]
     answer: str
     whole: bool
+
+
+class Excerpt(NamedTuple):
+    """A passage: its topic, and sentences of its answer."""
+
+    topic: str
+    text: str
+    is_right: bool = False
 
 
 def published(table: pd.DataFrame) -> list[Published]:
@@ -112,7 +120,7 @@ class Drawing:
             return Reading(
                 self._asked(row), self._wrong(row, twin, number, scale, False), NOT_FOUND, True
             )
-        passages = [right, *self._wrong(row, twin, number, scale, True)]
+        passages = [right._replace(is_right=True), *self._wrong(row, twin, number, scale, True)]
         random.shuffle(passages)
         whole = random.random() >= plan.beginnings
         return Reading(self._asked(row), tuple(passages), answer, whole)
@@ -131,17 +139,18 @@ class Drawing:
 
     def _wrong(
         self, row: Published, twin: str, number: int, scale: float, same_topic: bool
-    ) -> tuple[str, ...]:
+    ) -> tuple[Excerpt, ...]:
         """Return passages that do not answer; only beside a right one any on the same topic."""
-        found: list[str] = []
+        found: list[Excerpt] = []
         while len(found) < number:
             other = self._other(row, same_topic)
             if twin:
                 question = exchanged(other.question, other.topic, twin)
                 answer = exchanged(other.answer, other.topic, twin)
-                other, twin = other._replace(question=question, answer=answer), ""
+                other = other._replace(question=question, answer=answer, topic=twin)
+                twin = ""
             text, _ = self._excerpt(other, scale)
-            if text and text not in found:
+            if text.text and text not in found:
                 found.append(text)
         return tuple(found)
 
@@ -149,11 +158,11 @@ class Drawing:
         random = self._random
         for _ in range(20):
             way = random.random()
-            if way < 0.4:
+            if way < self._plan.near_names:
                 near = self._siblings.of(row.topic)
                 topic = random.choice(near) if near else ""
                 some = self._alike.get((row.type, topic, "")) or self._alike.get((topic,), [])
-            elif way < 0.55 and same_topic:
+            elif way < self._plan.near_names + self._plan.same_topic and same_topic:
                 some = [each for each in self._alike.get((row.topic,), []) if each.type != row.type]
             else:
                 some = self._alike[row.type, row.source]
@@ -169,7 +178,7 @@ class Drawing:
             [each for each in random.choices(self._rows, k=50) if each.group != row.group]
         )
 
-    def _excerpt(self, row: Published, scale: float) -> tuple[str, str]:
+    def _excerpt(self, row: Published, scale: float) -> tuple[Excerpt, str]:
         """Return a passage of whole sentences, and what to answer from it: its first ones."""
         random, plan = self._random, self._plan
         parts = sentences(row.answer)
@@ -177,7 +186,7 @@ class Drawing:
             parts = parts[random.randint(1, min(len(parts) - 2, _LATER_SENTENCES)) :]
         kept = fitting(parts, round(plan.passage_tokens * scale), self._length)
         answer = fitting(kept, plan.target_tokens, self._length)
-        return (passage(row.question, " ".join(kept)) if kept else ""), " ".join(answer)
+        return Excerpt(row.topic, " ".join(kept)), " ".join(answer)
 
     def _asked(self, row: Published) -> str:
         """Return a row's question, in its own words or as people ask."""

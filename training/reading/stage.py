@@ -15,7 +15,7 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedToke
 
 from training.data.examples import IGNORED, read_rows
 from training.errors import TrainingError
-from training.prompt import ANSWER, CONTEXT, QUESTION, add_context, encode, encode_text
+from training.prompt import ANSWER, CONTEXT, END, QUESTION, add_context, encode_text, heading
 from training.provenance import provenance
 from training.reading.mixture import Drawing, Reading, published
 from training.reading.trainer import ReadingTrainer
@@ -31,6 +31,7 @@ from training.trainer.trainer_arguments import CHECKPOINTING, training_arguments
 from training.trainer.training_run import run_to_the_end
 
 _VALIDATION_ROWS = 200
+_VERDICTS = (" no", " yes")
 _NEEDED = [
     "QuestionClean",
     "AnswerClean",
@@ -133,11 +134,30 @@ def _examples(
 def _encoded(
     reading: Reading, tokenizer: PreTrainedTokenizerBase, begin_tokens: int
 ) -> dict[str, list[int]]:
-    example = encode(reading.question, reading.answer, tokenizer, reading.passages)
-    ids, prompt_tokens = example.ids, example.prompt_tokens
+    """Return a reading's token ids and labels.
+
+    Where a passage's topic ends and where the passage does, the label is not the next token but
+    whether the passage is the right one, as the words for yes and no. Nobody samples there: it
+    only makes the model compare topic and question as it reads.
+    """
+    marker: Any = tokenizer.convert_tokens_to_ids
+    verdicts = [encode_text(word, tokenizer)[0] for word in _VERDICTS]
+    ids = [marker(QUESTION), *encode_text(reading.question, tokenizer)]
+    labels = [IGNORED] * len(ids)
+    before = IGNORED
+    for excerpt in reading.passages:
+        verdict = verdicts[excerpt.is_right]
+        topic = encode_text(heading(excerpt.topic), tokenizer)
+        text = encode_text(excerpt.text, tokenizer)
+        ids += [marker(CONTEXT), *topic, *text]
+        labels += [before, *[IGNORED] * len(topic), verdict, *[IGNORED] * (len(text) - 1)]
+        before = verdict
+    ids.append(marker(ANSWER))
+    labels.append(before)
+    answer = [*encode_text(reading.answer, tokenizer), marker(END)]
     if not reading.whole:
-        ids = ids[: prompt_tokens + begin_tokens]
-    return {"input_ids": ids, "labels": [IGNORED] * prompt_tokens + ids[prompt_tokens:]}
+        answer = answer[:begin_tokens]
+    return {"input_ids": ids + answer, "labels": labels + answer}
 
 
 def _trainer(
@@ -160,6 +180,8 @@ def _trainer(
         inner: Any = model.base_model
         inner.compile(dynamic=True)  # lengths vary: once for all of them
     return ReadingTrainer(
+        first_tokens=plan.first_tokens,
+        later_weight=plan.later_weight,
         model=model,
         args=training_arguments(
             plan.optimisation.model_copy(update={"compiled": False}),

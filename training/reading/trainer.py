@@ -1,7 +1,7 @@
-"""A Trainer whose rows all count the same, however long their answers are.
+"""A Trainer for which the first tokens of an answer count more than those that follow.
 
-The choice of a passage shows in an answer's first tokens. With the mean over tokens, long answers
-without passages would outweigh all else.
+The choice of a passage shows there. With all tokens alike, the copying of long answers, and long
+answers without passages, would outweigh it.
 """
 
 from typing import Any
@@ -13,7 +13,12 @@ from training.trainer.length_groups import LengthGroupedTrainer
 
 
 class ReadingTrainer(LengthGroupedTrainer):
-    """LengthGroupedTrainer with the mean of the rows' losses."""
+    """LengthGroupedTrainer with weights for the tokens by their place in the answer."""
+
+    def __init__(self, *, first_tokens: int, later_weight: float, **named: Any) -> None:
+        super().__init__(**named)
+        self._first_tokens = first_tokens
+        self._later_weight = later_weight
 
     def compute_loss(
         self,
@@ -34,8 +39,9 @@ class ReadingTrainer(LengthGroupedTrainer):
             targets[wanted],
             reduction="none",
         )
-        share = (1 / wanted.sum(dim=1, keepdim=True)).expand(wanted.shape)[wanted]
-        loss = (losses * share).sum() / len(targets) / self._accumulated(model)
+        weights = torch.where(wanted.cumsum(dim=1) <= self._first_tokens, 1.0, self._later_weight)
+        weights = weights[wanted]
+        loss = (losses * weights).sum() / weights.sum() / self._accumulated(model)
         return (loss, {}) if return_outputs else loss
 
     def _logits(self, model: Any, ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
