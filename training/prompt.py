@@ -11,7 +11,8 @@ Every passage follows a `<context>` of its own and begins with its topic, on a l
 it the model finds the passage that speaks of what was asked.
 The format travels with the tokenizer as its chat template, so that a server needs none of this
 code: a question is a message of the role `user`, and each passage, after it, one of the role
-`context`. A template without that role belongs to a model that cannot read.
+`context`, with its `topic` beside its `content`. A template without that role belongs to a model
+that cannot read.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,9 @@ def _template(*roles: tuple[str, str, str]) -> str:
 
 CHAT_TEMPLATE = _template(("user", QUESTION, ""), ("assistant", ANSWER, END))
 READING_TEMPLATE = _template(
-    ("user", QUESTION, ""), ("context", CONTEXT, ""), ("assistant", ANSWER, END)
+    ("user", QUESTION, ""),
+    ("context", CONTEXT + "{% if message.topic %}Topic: {{ message.topic }}\n{% endif %}", ""),
+    ("assistant", ANSWER, END),
 )
 
 

@@ -6,15 +6,17 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
+from app.answering.reading import Reading, shown
 from app.engine.interface import Decoding, Engine, Token
 from app.errors import DeadlineExceeded, ServiceError
+from app.references.passages import Passage
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
@@ -47,6 +49,8 @@ class Answer:
     queue_seconds: float
     first_token_seconds: float
     total_seconds: float
+    passages: Sequence[Passage] = ()
+    """What the model was given to read."""
     tokens: Sequence[AnswerToken] | None = None
     """Where log-probabilities were asked for: its tokens, the end token and stop text included."""
 
@@ -66,6 +70,7 @@ class Attempt:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     in_flight: int = 0
+    passages: Sequence[Passage] = ()
     queue_seconds: float = 0.0
     first_token_seconds: float | None = None
     answer: Answer | None = None
@@ -98,13 +103,24 @@ class Answerer:
     observe: Callable[[Attempt], None] = lambda _: None
 
     def stream(
-        self, question: str, decoding: Decoding, stops: Sequence[str] = ()
+        self,
+        question: str,
+        decoding: Decoding,
+        stops: Sequence[str] = (),
+        reading: Reading | None = None,
     ) -> AsyncGenerator[str | Answer]:
-        """Yield the answer to a question, up to its end or the first of the texts in `stops`."""
+        """Yield the answer to a question, up to its end or the first of the texts in `stops`.
+
+        What there is to read is sought once a place is free.
+        """
         attempt = self._begin(question)
-        prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
-        stops = [self.prompt_format.stop, *stops]
-        return self._observed(attempt, prompt_ids, decoding, stops)
+        tokenizer = self.engine.checkpoint.tokenizer
+
+        async def prompt() -> list[int]:
+            attempt.passages = await reading.passages() if reading else ()
+            return self.prompt_format.encode(question, tokenizer, shown(attempt.passages))
+
+        return self._observed(attempt, prompt, decoding, [self.prompt_format.stop, *stops])
 
     def complete(
         self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
@@ -114,8 +130,12 @@ class Answerer:
         Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
         attempt = self._begin(prompt)
-        prompt_ids = self.engine.checkpoint.tokenizer.encode(prompt)
-        return self._observed(attempt, prompt_ids, decoding, stops)
+        tokenizer = self.engine.checkpoint.tokenizer
+
+        async def encoded() -> list[int]:
+            return tokenizer.encode(prompt)
+
+        return self._observed(attempt, encoded, decoding, stops)
 
     def _begin(self, text: str) -> Attempt:
         """Return the attempt at an answer, or refuse it before anything is prepared."""
@@ -129,11 +149,15 @@ class Answerer:
         return attempt
 
     async def _observed(
-        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+        self,
+        attempt: Attempt,
+        prompt: Callable[[], Awaitable[list[int]]],
+        decoding: Decoding,
+        stops: Sequence[str],
     ) -> AsyncGenerator[str | Answer]:
         decoding = self._resolved(decoding)
         try:
-            async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
+            async with aclosing(self._continue(attempt, prompt, decoding, stops)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         attempt.answer = piece
@@ -143,12 +167,17 @@ class Answerer:
             raise
 
     async def _continue(
-        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+        self,
+        attempt: Attempt,
+        prompt: Callable[[], Awaitable[list[int]]],
+        decoding: Decoding,
+        stops: Sequence[str],
     ) -> AsyncGenerator[str | Answer]:
-        attempt.prompt_tokens = len(prompt_ids)
         text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
         started = clock()
+        prompt_ids = await prompt()
+        attempt.prompt_tokens = len(prompt_ids)
         last_moment = started + self.deadlines.total_seconds
         deadline = min(last_moment, started + self.deadlines.queue_seconds)
         pieces: list[str] = []
@@ -184,6 +213,7 @@ class Answerer:
             queue_seconds=attempt.queue_seconds,
             first_token_seconds=attempt.first_token_seconds or 0.0,
             total_seconds=clock() - started,
+            passages=attempt.passages,
             tokens=None if decoding.logprobs is None else made,
         )
 
@@ -212,7 +242,9 @@ class Answerer:
             return decoding
         return replace(decoding, seed=secrets.randbits(32))
 
-    async def bits_per_byte(self, question: str, reference: str) -> float:
+    async def bits_per_byte(
+        self, question: str, reference: str, passages: Sequence[Passage] = ()
+    ) -> float:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
 
         Comparable between models whose vocabularies differ, as perplexity is not.
@@ -223,7 +255,7 @@ class Answerer:
         """
         tokenizer = self.engine.checkpoint.tokenizer
         reference_ids = tokenizer.encode(reference)
-        prompt_ids = self.prompt_format.encode(question, tokenizer)
+        prompt_ids = self.prompt_format.encode(question, tokenizer, shown(passages))
         try:
             async with asyncio.timeout(self.deadlines.total_seconds):
                 bits = await self.engine.bits(prompt_ids, reference_ids)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.answering.answerer import Answerer, ModelName
+from app.answering.reading import Reader, Reading
 from app.engine.interface import Decoding, Source
 from app.errors import InvalidField, NotReady, ServiceError
 from app.references.index import References
@@ -83,6 +84,8 @@ class Service:
     red_flags: RedFlags = field(default_factory=RedFlags)
     excerpt_characters: int = 400
     references: References | None = None
+    reader: Reader | None = None
+    """None: there is no index, or the fine-tuned model never learned to read."""
     started_at: float = field(default_factory=time.time)
     """Seconds since the Unix epoch."""
     step: Step = "loading"
@@ -120,6 +123,11 @@ class Service:
     def suppresses_answer(self, notices: Sequence[Notice]) -> bool:
         """Whether these notices are given instead of an answer, for which no place is needed."""
         return bool(notices) and not self.red_flags.answered
+
+    def reading(self, question: str, grounded: bool | None, max_new_tokens: int) -> Reading:
+        """Return what is to be read for a question; `grounded` None: whatever there is."""
+        reader = None if grounded is False else self.reader
+        return Reading(reader, question, max_new_tokens)
 
     @asynccontextmanager
     async def with_notices(self, question: str) -> AsyncIterator[list[Notice]]:

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request
 
 from app.answering.answerer import Answer, ModelName
 from app.answering.comparison import Comparison, Finished, Piece, Side, compare
-from app.answering.service import RequestLimits
+from app.answering.reading import Reading
+from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
 from app.api.document import problems
 from app.api.event_schemas import streamed
 from app.api.logprobs import own
-from app.api.reference_schemas import NoticeBody, ReferencesBody
+from app.api.reference_schemas import NoticeBody, PassageBody, ReferencesBody
 from app.api.references import Search, searching
 from app.api.schemas import (
     AnswerRequest,
@@ -61,7 +62,7 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
-            else answerer.stream(body.question, decoding)
+            else answerer.stream(body.question, decoding, (), _reading(body, service, decoding))
         )
         search = searching(service, body.question, body.references)
         events = _answer_events(pieces, body, _bodies(notices), search)
@@ -84,7 +85,8 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
     async with service.with_notices(body.question) as notices:
         answerers = service.admit()
         decoding = _decoding(body, service.limits)
-        pieces = compare(answerers, body.question, decoding, body.reference)
+        reading = _reading(body, service, decoding)
+        pieces = compare(answerers, body.question, decoding, body.reference, reading)
         if service.suppresses_answer(notices):
             withheld = {name: Side(each.withhold(decoding)) for name, each in answerers.items()}
             pieces = only(Comparison(withheld))
@@ -105,6 +107,10 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
         body.seed,
         body.logprobs,
     )
+
+
+def _reading(body: AnswerRequest | CompareRequest, service: Service, decoding: Decoding) -> Reading:
+    return service.reading(body.question, body.grounded, decoding.max_new_tokens)
 
 
 def _bodies(notices: Iterable[Notice]) -> list[NoticeBody]:
@@ -198,6 +204,8 @@ def _fields(answer: Answer) -> dict[str, Any]:
         "answer": answer.text,
         "finish_reason": answer.finish_reason,
         "dtype": answer.dtype,
+        "grounded": bool(answer.passages),
+        "passages": [PassageBody(**each._asdict()) for each in answer.passages],
         "usage": Usage(
             prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
         ),

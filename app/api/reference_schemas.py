@@ -98,6 +98,31 @@ class Supported(BaseModel):
     )
 
 
+class PassageBody(BaseModel):
+    """A published text that a model was given to read."""
+
+    id: str = Field(description="Of the question in MedQuAD that it answers.")
+    title: str = Field(description="The topic.")
+    question: str
+    text: str = Field(description="As the model got it: the sentences that fit the question best.")
+    source: str
+    url: str
+    licence: str
+    probability: float = Field(description="That it is good for what was asked, 0-1.")
+
+
+class Grounded(BaseModel):
+    """Whether an answer was made from published text, and from which."""
+
+    grounded: bool = Field(False, description="Whether the model was given passages to read.")
+    passages: list[PassageBody] = Field(
+        [],
+        description="Present when it was: all of them, the likeliest first.",
+        exclude_if=lambda passages: not passages,
+        json_schema_extra=_may_be_absent,
+    )
+
+
 class ReferencesInfo(BaseModel):
     """The index of references, or how to make one."""
 

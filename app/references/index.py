@@ -102,12 +102,16 @@ class References:
         finally:
             self.searching -= 1
 
-    async def find_passages(self, question: str, count: int) -> list[Passage]:
+    async def find_passages(
+        self, question: str, count: int, characters: int = 1_000
+    ) -> list[Passage]:
         """Search for what a model is to read, without holding up the event loop."""
         loop = asyncio.get_running_loop()
         self.searching += 1
         try:
-            return await loop.run_in_executor(self._thread, self.passages, question, count)
+            return await loop.run_in_executor(
+                self._thread, self.passages, question, count, characters
+            )
         finally:
             self.searching -= 1
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from training.data.examples import IGNORED
-from training.trainer.length_groups import LengthGroupedTrainer
+from training.trainer.trainers import LengthGroupedTrainer
 
 
 class ReadingTrainer(LengthGroupedTrainer):

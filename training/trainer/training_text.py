@@ -35,14 +35,14 @@ def training_text(data: Path, rows: str, tokenizer: PreTrainedTokenizerBase) -> 
 
     Args:
         data: what `prepare` wrote.
-        rows: "seed" for the original notebook's rows, else those of the train split.
+        rows: "notebook" for the original notebook's rows, else those of the train split.
         tokenizer: the model's own.
 
     Raises:
         DataError: the data is missing, or has no such rows.
 
     """
-    column = "SeedRow" if rows == "seed" else "Split"
+    column = "SeedRow" if rows == "notebook" else "Split"
     table = read_rows(data, ["AnswerClean", "Focus", column])
     trained = table[table[column] == "train"]
     if trained.empty:
