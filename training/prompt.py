@@ -3,12 +3,13 @@
 Without published text, and with it, for a model that learned to read (`training.reading`):
 
     <question>What is asthma?<answer>Asthma is …<end>
-    <question>What is asthma?<context>Topic: Asthma
-    Asthma is …<context>Topic: Bronchitis
-    Bronchitis is …<answer>Asthma is …<end>
+    <question>What is asthma?<context>About bronchitis: Bronchitis is …<context>About asthma: Asthma
+    is …<answer>About asthma: Asthma is …<end>
 
-Every passage follows a `<context>` of its own and begins with its topic, on a line of its own: by
-it the model finds the passage that speaks of what was asked.
+Every passage follows a `<context>` of its own and begins with its topic, and so does the answer. To
+a small model it makes all the difference: it takes the topic from the question, and what follows
+that topic among the passages is what it goes on with. Comparing topic and question before the first
+word was beyond it.
 The format travels with the tokenizer as its chat template, so that a server needs none of this
 code: a question is a message of the role `user`, and each passage, after it, one of the role
 `context`, with its `topic` beside its `content`. A template without that role belongs to a model
@@ -23,7 +24,7 @@ from transformers import PreTrainedTokenizerBase
 
 QUESTION, CONTEXT, ANSWER, END, PAD = "<question>", "<context>", "<answer>", "<end>", "<pad>"
 NOT_FOUND = "None of the published answers found speaks of this."
-"""What a model that reads answers when no passage speaks of what was asked."""
+"""What a model that reads answers about the topic asked for when no passage speaks of it."""
 
 
 def _template(*roles: tuple[str, str, str]) -> str:
@@ -42,7 +43,7 @@ def _template(*roles: tuple[str, str, str]) -> str:
 CHAT_TEMPLATE = _template(("user", QUESTION, ""), ("assistant", ANSWER, END))
 READING_TEMPLATE = _template(
     ("user", QUESTION, ""),
-    ("context", CONTEXT + "{% if message.topic %}Topic: {{ message.topic }}\n{% endif %}", ""),
+    ("context", CONTEXT + "{% if message.topic %}About {{ message.topic }}: {% endif %}", ""),
     ("assistant", ANSWER, END),
 )
 
@@ -89,14 +90,9 @@ def render(question: str, answer: str) -> str:
     return f"{QUESTION}{question}{ANSWER}{answer}{END}"
 
 
-def heading(topic: str) -> str:
-    """Return the line that a passage begins with; the topic's words are tokens as in a question."""
-    return f"Topic: {topic}\n"
-
-
 def passage(topic: str, text: str) -> str:
-    """Return a passage as it stands in a prompt."""
-    return heading(topic) + text
+    """Return a text about a topic, as passages and answers from them begin."""
+    return f"About {topic}: {text}"
 
 
 def encode_text(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -120,7 +120,7 @@ def _figures(asked: Sequence[Asked], answers: Sequence[str]) -> dict[str, Any]:
         "from_wrong_passage": _share(
             [states_any(each.question, text, each.wrong_facts) for each, text in pairs]
         ),
-        "not_found": _share([text.startswith(NOT_FOUND) for _, text in pairs]),
+        "not_found": _share([NOT_FOUND in text for _, text in pairs]),
     }
 
 

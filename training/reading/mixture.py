@@ -6,6 +6,7 @@ hard: names that are nearly the same, the same type of question, the same source
 Everything is drawn from training rows. Knows nothing about models.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -17,7 +18,7 @@ import pandas as pd
 import yaml
 
 from training.data.examples import sentences
-from training.prompt import NOT_FOUND
+from training.prompt import NOT_FOUND, passage
 from training.reading.names import Siblings, exchanged, numbered, with_other_genes
 from training.recipe import Mixture
 
@@ -47,17 +48,9 @@ class Reading(NamedTuple):
     """
 
     question: str
-    passages: tuple["Excerpt", ...]
+    passages: tuple[str, ...]
     answer: str
     whole: bool
-
-
-class Excerpt(NamedTuple):
-    """A passage: its topic, and sentences of its answer."""
-
-    topic: str
-    text: str
-    is_right: bool = False
 
 
 def published(table: pd.DataFrame) -> list[Published]:
@@ -99,7 +92,7 @@ class Drawing:
         if kind == "without_passages":
             row = next(self._plain)
             own = self._random.random() < self._plan.published_wording_without
-            return Reading(row.question if own else self._asked(row), (), row.answer, True)
+            return Reading(row.question if own else self._asked(row)[0], (), row.answer, True)
         while True:
             found = self._with_passages(next(self._readable), kind)
             if found:
@@ -112,18 +105,18 @@ class Drawing:
             row, twin = self._renamed(row)
         scale = random.choice(_PASSAGE_SCALES)
         right, answer = self._excerpt(row, scale)
-        if not answer:
+        asked, topic = self._asked(row)
+        if not answer or not topic:
             return None
         number = 0 if kind == "right_alone" else random.randint(1, plan.passages - 1)
         if kind == "only_wrong":
             number = random.randint(1, plan.passages)
-            return Reading(
-                self._asked(row), self._wrong(row, twin, number, scale, False), NOT_FOUND, True
-            )
-        passages = [right._replace(is_right=True), *self._wrong(row, twin, number, scale, True)]
+            wrong = self._wrong(row, twin, number, scale, False)
+            return Reading(asked, wrong, passage(topic, NOT_FOUND), True)
+        passages = [right, *self._wrong(row, twin, number, scale, True)]
         random.shuffle(passages)
         whole = random.random() >= plan.beginnings
-        return Reading(self._asked(row), tuple(passages), answer, whole)
+        return Reading(asked, tuple(passages), answer, whole)
 
     def _renamed(self, row: Published) -> tuple[Published, str]:
         """Give a row's topic another name, and its genes; return a name nearly the same, or ""."""
@@ -139,9 +132,9 @@ class Drawing:
 
     def _wrong(
         self, row: Published, twin: str, number: int, scale: float, same_topic: bool
-    ) -> tuple[Excerpt, ...]:
+    ) -> tuple[str, ...]:
         """Return passages that do not answer; only beside a right one any on the same topic."""
-        found: list[Excerpt] = []
+        found: list[str] = []
         while len(found) < number:
             other = self._other(row, same_topic)
             if twin:
@@ -150,7 +143,7 @@ class Drawing:
                 other = other._replace(question=question, answer=answer, topic=twin)
                 twin = ""
             text, _ = self._excerpt(other, scale)
-            if text.text and text not in found:
+            if text and text not in found:
                 found.append(text)
         return tuple(found)
 
@@ -178,7 +171,7 @@ class Drawing:
             [each for each in random.choices(self._rows, k=50) if each.group != row.group]
         )
 
-    def _excerpt(self, row: Published, scale: float) -> tuple[Excerpt, str]:
+    def _excerpt(self, row: Published, scale: float) -> tuple[str, str]:
         """Return a passage of whole sentences, and what to answer from it: its first ones."""
         random, plan = self._random, self._plan
         parts = sentences(row.answer)
@@ -186,17 +179,25 @@ class Drawing:
             parts = parts[random.randint(1, min(len(parts) - 2, _LATER_SENTENCES)) :]
         kept = fitting(parts, round(plan.passage_tokens * scale), self._length)
         answer = fitting(kept, plan.target_tokens, self._length)
-        return Excerpt(row.topic, " ".join(kept)), " ".join(answer)
+        if not answer or not row.topic:
+            return "", ""
+        return passage(row.topic, " ".join(kept)), passage(row.topic, " ".join(answer))
 
-    def _asked(self, row: Published) -> str:
-        """Return a row's question, in its own words or as people ask."""
+    def _asked(self, row: Published) -> tuple[str, str]:
+        """Return a row's question, in its own words or as people ask, and the topic as it says it.
+
+        No topic: the question does not say it.
+        """
         random = self._random
         known = phrasings().get(row.type)
         if not known or not row.topic or random.random() < self._plan.published_wording:
-            return row.question
+            said = re.search(re.escape(row.topic), row.question, re.IGNORECASE)
+            return row.question, said[0] if said else ""
         topic = row.topic.partition(" (")[0] if random.random() < 0.5 else row.topic
         asked = random.choice(known).format(x=topic)
-        return asked.lower() if random.random() < self._plan.lower_case else asked
+        if random.random() < self._plan.lower_case:
+            return asked.lower(), topic.lower()
+        return asked, topic
 
     def _endless(
         self, rows: Sequence[Published], weights: Sequence[float] | None

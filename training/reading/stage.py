@@ -15,7 +15,7 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedToke
 
 from training.data.examples import IGNORED, read_rows
 from training.errors import TrainingError
-from training.prompt import ANSWER, CONTEXT, END, QUESTION, add_context, encode_text, heading
+from training.prompt import ANSWER, CONTEXT, QUESTION, add_context, encode, encode_text
 from training.provenance import provenance
 from training.reading.mixture import Drawing, Reading, published
 from training.reading.trainer import ReadingTrainer
@@ -29,9 +29,10 @@ from training.trainer.muon import optimizers
 from training.trainer.saving import save_model
 from training.trainer.trainer_arguments import CHECKPOINTING, training_arguments
 from training.trainer.training_run import run_to_the_end
+from training.trainer.training_text import FILE as TRAINING_TEXT
+from training.trainer.training_text import training_text
 
 _VALIDATION_ROWS = 200
-_VERDICTS = (" no", " yes")
 _NEEDED = [
     "QuestionClean",
     "AnswerClean",
@@ -79,7 +80,8 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
             "parameters": model.num_parameters(),
             "reading": reading | origin | {"log": trainer.state.log_history},
         }
-        _save(recipe, model, tokenizer, out, record)
+        index = training_text(data, recipe.finetuning.rows, tokenizer)
+        _save(recipe, model, tokenizer, out, record, index)
         shutil.rmtree(work, ignore_errors=True)
     PartialState().wait_for_everyone()
 
@@ -134,30 +136,11 @@ def _examples(
 def _encoded(
     reading: Reading, tokenizer: PreTrainedTokenizerBase, begin_tokens: int
 ) -> dict[str, list[int]]:
-    """Return a reading's token ids and labels.
-
-    Where a passage's topic ends and where the passage does, the label is not the next token but
-    whether the passage is the right one, as the words for yes and no. Nobody samples there: it
-    only makes the model compare topic and question as it reads.
-    """
-    marker: Any = tokenizer.convert_tokens_to_ids
-    verdicts = [encode_text(word, tokenizer)[0] for word in _VERDICTS]
-    ids = [marker(QUESTION), *encode_text(reading.question, tokenizer)]
-    labels = [IGNORED] * len(ids)
-    before = IGNORED
-    for excerpt in reading.passages:
-        verdict = verdicts[excerpt.is_right]
-        topic = encode_text(heading(excerpt.topic), tokenizer)
-        text = encode_text(excerpt.text, tokenizer)
-        ids += [marker(CONTEXT), *topic, *text]
-        labels += [before, *[IGNORED] * len(topic), verdict, *[IGNORED] * (len(text) - 1)]
-        before = verdict
-    ids.append(marker(ANSWER))
-    labels.append(before)
-    answer = [*encode_text(reading.answer, tokenizer), marker(END)]
+    example = encode(reading.question, reading.answer, tokenizer, reading.passages)
+    ids, prompt_tokens = example.ids, example.prompt_tokens
     if not reading.whole:
-        answer = answer[:begin_tokens]
-    return {"input_ids": ids + answer, "labels": labels + answer}
+        ids = ids[: prompt_tokens + begin_tokens]
+    return {"input_ids": ids, "labels": [IGNORED] * prompt_tokens + ids[prompt_tokens:]}
 
 
 def _trainer(
@@ -210,6 +193,7 @@ def _save(
     tokenizer: PreTrainedTokenizerBase,
     out: Path,
     record: dict[str, Any],
+    index: bytes,
 ) -> None:
     save_model(
         model,
@@ -220,5 +204,6 @@ def _save(
             "training.json": json.dumps(record, indent=1) + "\n",
             CURVES: curves_png(f"{out.name}, recipe {recipe.name}", record["reading"]["log"]),
             "README.md": fine_tuned_card(out.resolve().name, record),
+            TRAINING_TEXT: index,
         },
     )
