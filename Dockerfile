@@ -1,5 +1,5 @@
 # Two images from one lock: `serve` (default) answers questions, `train` makes models.
-#   docker build -t medqa .                         CPU
+#   docker build -t medqa .                         CPU, without PyTorch
 #   docker build --build-arg TORCH=cu130 -t medqa:cu130 .
 #   docker build --target train -t medqa:train .
 # Pin PYTHON_IMAGE by digest where you build for production: python:3.11-slim-bookworm@sha256:…
@@ -14,28 +14,36 @@ RUN /usr/sbin/groupadd --gid 10001 medqa \
     && /usr/sbin/useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin medqa \
     && mkdir /models
 
-# What never changes with the code: the interpreter's packages, PyTorch first, as it is the largest.
+# What never changes with the code: the interpreter's packages.
 # Files are copied, not bind-mounted: buildah's cache does not see that a mounted one has changed.
 FROM base AS build
-ARG TORCH=cpu
 WORKDIR /build
 RUN python -m venv /opt/venv
-COPY docker/requirements.lock ./
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-deps --constraint requirements.lock \
-      --index-url "https://download.pytorch.org/whl/${TORCH}" torch
-# Its C++ tests, and headers for a compiler that is not here: nothing at run time reads them.
-RUN rm -r /opt/venv/lib/python3.*/site-packages/torch/test \
-      /opt/venv/lib/python3.*/site-packages/torch/include
-COPY pyproject.toml docker/requirements.py ./
+COPY docker/requirements.lock pyproject.toml docker/requirements.py ./
 
+# A CPU serves by OpenVINO, without PyTorch; a card by PyTorch's build for its CUDA version.
 FROM build AS build-serve
+ARG TORCH=cpu
 ARG EXTRAS=otel,redis
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python requirements.py pyproject.toml "${EXTRAS}" > requirements.txt \
+    if [ "${TORCH}" != cpu ]; then \
+      pip install --no-deps --constraint requirements.lock \
+        --index-url "https://download.pytorch.org/whl/${TORCH}" torch \
+      && rm -rf /opt/venv/lib/python3.*/site-packages/torch/test \
+        /opt/venv/lib/python3.*/site-packages/torch/include \
+      && EXTRAS="${EXTRAS:+${EXTRAS},}gpu"; \
+    fi \
+    && python requirements.py pyproject.toml "${EXTRAS}" > requirements.txt \
     && pip install --constraint requirements.lock --requirement requirements.txt
 
 FROM build AS build-train
+ARG TORCH=cpu
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-deps --constraint requirements.lock \
+      --index-url "https://download.pytorch.org/whl/${TORCH}" torch
+# Its C++ tests, which only some builds carry, and headers for a compiler that is not here.
+RUN rm -rf /opt/venv/lib/python3.*/site-packages/torch/test \
+      /opt/venv/lib/python3.*/site-packages/torch/include
 RUN --mount=type=cache,target=/root/.cache/pip \
     python requirements.py pyproject.toml train > requirements.txt \
     && pip install --constraint requirements.lock --requirement requirements.txt

@@ -82,8 +82,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: pyproject.toml $(LOCK) | $(VENV)/bin/python
-	@echo "Installing what serving needs (once, a minute or two)…"
-	$(PIP) --editable .
+	@if command -v nvidia-smi >/dev/null || [ "$$(uname)" = Darwin ]; then \
+	  echo "Installing what serving needs, PyTorch for the GPU with it (once, some minutes)…"; \
+	  $(PIP) --editable '.[gpu]'; \
+	else \
+	  echo "Installing what serving on a CPU needs, without PyTorch (once, a minute)…"; \
+	  $(PIP) --editable .; \
+	fi
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(LOCK) | $(VENV)/bin/python

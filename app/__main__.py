@@ -1,17 +1,18 @@
 """`python -m app`: serve the pair of models; `python -m app check`: see that they compute right."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 
 from app.engine.processes import Workers
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Serve until told to stop, or do what the first argument names; return the exit status."""
-    if arguments[:1] == ["check"]:
+    if list(arguments[:1]) == ["check"]:
         from app import check
 
-        return check.main(arguments[1:])
+        return check.main(list(arguments[1:]))
     if arguments:
         print(f"error: {arguments[0]!r} is no command: `check`, or none to serve", file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ from app import __version__
 from app.engine.backends.card_plan import Footprint, plan
 from app.engine.backends.device import Decision, decide
 from app.engine.backends.device_facts import facts
-from app.engine.backends.gpt2 import Shape
+from app.engine.backends.gpt2 import GPT2, Shape
+from app.engine.backends.interface import Backend
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.checks import correctness, endurance
 from app.engine.checks.subject import Finding, Subject
 from app.engine.interface import Source
 from app.engine.model_files import locate, model_config
+from app.engine.weights import Weights
 from app.engine.worker import choose
 from app.errors import CheckpointError
 from app.main import sources
@@ -96,8 +99,23 @@ def findings(source: Source, decision: Decision) -> Iterator[Finding]:
         cache_tokens=tokens,
         models_on_card=decision.models_on_card,
     )
-    reference = load(source, device="cpu", dtype="float32", threads=0, cache_tokens=1)
-    yield from of_subject(Subject(checkpoint, reference.backend, choose), running)
+    yield from of_subject(Subject(checkpoint, _reference(source, checkpoint), choose), running)
+
+
+def _reference(source: Source, checkpoint: Checkpoint) -> Backend:
+    """Return the model in float32 on the CPU, by the other library where there are both."""
+    if _on_torch(checkpoint.backend) or not find_spec("torch"):
+        return load(source, device="cpu", dtype="float32", threads=0, cache_tokens=1).backend
+    from app.engine.backends.pytorch import loading as torch_loading
+
+    model = GPT2(Weights(checkpoint.directory), Shape.of(model_config(checkpoint.directory)))
+    return torch_loading.load(
+        model, device="cpu", dtype="float32", threads=0, cache_tokens=checkpoint.context_tokens
+    )
+
+
+def _on_torch(backend: Backend) -> bool:
+    return type(backend).__module__.startswith("app.engine.backends.pytorch.")
 
 
 def of_subject(subject: Subject, running: int) -> Iterator[Finding]:
@@ -118,7 +136,7 @@ def _checks(checkpoint: Checkpoint, running: int) -> Iterator[Check]:
     yield correctness.seeds
     yield endurance.cancellation
     exhaust = _exhaust
-    if on_torch := type(checkpoint.backend).__module__.rpartition(".")[2].startswith("torch_"):
+    if on_torch := _on_torch(checkpoint.backend):
         import torch
 
         from app.engine.checks import torch_device

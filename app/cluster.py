@@ -7,6 +7,7 @@ the extra `ray`. Knows nothing about questions or answers.
 import asyncio
 from typing import Annotated, Any
 
+import ray
 from annotated_types import Ge
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
 from app.main import create_app
+from app.replica_cards import placed
 from app.settings import Settings
 
 _READY_SECONDS = 0.1
@@ -40,7 +42,10 @@ class Cluster(BaseModel):
         1_024, description="Requests that may wait in a proxy for a replica to take or refuse them."
     )
     num_cpus: Annotated[float, Field(gt=0)] = Field(2.0, description="Cores of one replica.")
-    num_gpus: Annotated[float, Ge(0)] = Field(0.0, description="GPUs of one replica.")
+    num_gpus: Annotated[float, Ge(0)] | None = Field(
+        None,
+        description="GPUs of one replica; a cluster that has any must be told, if need be 0.",
+    )
 
 
 class Replica:
@@ -93,12 +98,13 @@ class _WithoutRequestId:
 
 def app(cluster: Cluster) -> serve.Application:
     """Return the application for `serve run`; settings are read here, and go to every replica."""
-    settings = Settings()
+    resources = ray.cluster_resources() if ray.is_initialized() else {}
+    settings = placed(Settings(), cluster.num_gpus, resources.get("GPU", 0.0))
     if settings.cpu_threads == 0:  # a replica's share of its machine, not the whole of it
         settings = settings.model_copy(update={"cpu_threads": max(1, int(cluster.num_cpus))})
     deployment: Any = serve.deployment(
         name="medqa",
-        ray_actor_options={"num_cpus": cluster.num_cpus, "num_gpus": cluster.num_gpus},
+        ray_actor_options={"num_cpus": cluster.num_cpus, "num_gpus": cluster.num_gpus or 0},
         autoscaling_config=AutoscalingConfig(
             min_replicas=cluster.min_replicas,
             max_replicas=cluster.max_replicas,

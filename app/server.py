@@ -128,8 +128,12 @@ def _read_settings() -> Settings:
     except ValidationError as error:
         wrong = [_complaint(item["loc"], item["msg"]) for item in error.errors()]
         raise ValueError("\n".join(f"error: {each}" for each in wrong)) from None
-    names = {*os.environ, *dotenv_values(".env")}
-    if complaints := misspelled(names, Settings.model_fields):
+    given = {**dotenv_values(".env"), **os.environ}
+    complaints = misspelled(given, Settings.model_fields)
+    for name in ("MEDQA_API_KEYS", "MEDQA_API_KEYS_FILE"):
+        if given.get(name) == "":  # empty is unset elsewhere, but a lock must not open by it
+            complaints.append(f"{name}: is set but empty; leave it out to let anybody ask")
+    if complaints:
         raise ValueError("\n".join(f"error: {each}" for each in complaints))
     return settings
 

@@ -3,20 +3,25 @@
 Read in `main` and `__main__` only; parts receive plain values.
 """
 
-import ipaddress
-import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from limits import parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.middleware.api_keys import ApiKey, parse_key, read_keys
-from app.references.red_flags import regions
+from app.setting_types import (
+    Key,
+    KeysFile,
+    Limit,
+    Listed,
+    Origin,
+    Positive,
+    Proxy,
+    Region,
+    Storage,
+)
 
 GPT2 = "openai-community/gpt2"
 GPT2_REVISION = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -24,71 +29,6 @@ _MODELS = Path(__file__).resolve().parent.parent / "models"
 TRAINED = _MODELS / "gpt2-medquad"
 DEMO = _MODELS / "demo"
 REFERENCES = _MODELS / "references"
-
-Positive = Annotated[int, Ge(1)]
-
-
-def _split(value: Any) -> Any:
-    """Split at commas; NoDecode keeps pydantic-settings from expecting JSON."""
-    if not isinstance(value, str):
-        return value
-    parts = [part.strip() for part in value.split(",") if part.strip()]
-    if value and not parts:
-        raise ValueError("names nothing; leave it empty, or out")
-    return parts
-
-
-def _key(value: Any) -> Any:
-    return parse_key(value) if isinstance(value, str) else value
-
-
-def _keys_file(file: Path | None) -> Path | None:
-    if file:
-        read_keys(file)
-    return file
-
-
-def _origin(origin: str) -> str:
-    """Refuse what no browser would ever send as its origin, and so would silently never match."""
-    if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@*]+", origin):
-        raise ValueError(f"{origin!r} is not an origin such as https://example.org (or *)")
-    return origin.lower()
-
-
-def _proxy(proxy: str) -> str:
-    """Refuse what uvicorn would silently never match."""
-    if proxy != "*":
-        ipaddress.ip_network(proxy)
-    return proxy
-
-
-def _limit(limit: str) -> str:
-    if limit and (len(found := parse_many(limit)) != 1 or found[0].amount < 1):
-        raise ValueError("must be one limit of at least 1, such as 60/minute")
-    return limit
-
-
-def _storage(uri: str) -> str:
-    if uri == "memory://":
-        return uri
-    if not uri.startswith(("redis://", "rediss://")):
-        raise ValueError("must be memory:// or begin with redis:// or rediss://")
-    try:
-        _ = urlsplit(uri).port
-    except ValueError:
-        raise ValueError("has no valid port; is a password in it percent-encoded?") from None
-    if find_spec("redis") is None:
-        raise ValueError("needs the redis package: pip install 'medqa[redis]'")
-    return uri
-
-
-def _region(region: str) -> str:
-    if region not in (known := regions()):
-        raise ValueError(f"must be one of {', '.join(known)}")
-    return region
-
-
-Listed = (NoDecode, BeforeValidator(_split))
 
 
 class Settings(BaseSettings):
@@ -123,7 +63,7 @@ class Settings(BaseSettings):
         "", description="Prefix of every path, such as `/medqa`, where a proxy strips it."
     )
     trusted_proxies: Annotated[
-        list[Annotated[str, AfterValidator(_proxy)]],
+        list[Proxy],
         *Listed,
         BeforeValidator(lambda value: [] if value == "none" else value),
     ] = Field(
@@ -133,27 +73,27 @@ class Settings(BaseSettings):
         "through; it is believed about the address that it added itself, the last one. `none`: "
         "nobody's.",
     )
-    api_keys: Annotated[list[Annotated[ApiKey, BeforeValidator(_key)]], *Listed] = Field(
+    api_keys: Annotated[list[Key], *Listed] = Field(
         [],
         description="SHA-256 digests of the keys that may ask, comma separated, each in hex and "
         "maybe named: `name:digest`. None here or in the file: everyone may ask. The page, "
         "`/docs`, `/healthz`, `/readyz` and `/metrics` (for scrapers; close it in the proxy if it "
         "must be) never need one.",
     )
-    api_keys_file: Annotated[Path | None, AfterValidator(_keys_file)] = Field(
+    api_keys_file: KeysFile = Field(
         None, description="File with more of them, one per line, `#` for comments; read at start."
     )
-    rate_limit: Annotated[str, AfterValidator(_limit)] = Field(
+    rate_limit: Limit = Field(
         "",
         description="Questions that one key, or one address without a key, may ask, such as "
         "`60/minute`. Empty: no limit.",
     )
-    rate_limit_storage: Annotated[str, AfterValidator(_storage)] = Field(
+    rate_limit_storage: Storage = Field(
         "memory://",
         description="Where they are counted: `memory://` in each process, `redis://host:6379/0` "
         "for several processes together.",
     )
-    cors_origins: Annotated[list[Annotated[str, AfterValidator(_origin)]], *Listed] = Field(
+    cors_origins: Annotated[list[Origin], *Listed] = Field(
         [],
         description="Origins of other sites whose pages may ask, comma separated, such as "
         "`https://example.org`. Empty: none.",
@@ -176,12 +116,16 @@ class Settings(BaseSettings):
         None, description="Commit, tag or branch of a base model on the hub. Unset: pinned."
     )
     device: str = Field(
-        "auto", description="`cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is."
+        "auto",
+        description="`cpu`, `cuda` (the first card that works), `cuda:1`, `mps`, or `auto` for the "
+        "best there is; `cuda:0,cuda:1` puts a model on each. A device that is named and cannot be "
+        "used stops the start with the reason; `auto` says why it passes one over.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="Number format of the weights. `auto`: bfloat16 on CUDA, else float32, which "
-        "is exact. `bfloat16` and `int8` are faster, change some answers, and each says so.",
+        description="Number format of the matrices. `auto`: float32 on CPUs and Macs, on cards "
+        "bfloat16, or float16 where that is only emulated. `bfloat16` and `int8` make CPUs faster "
+        "and change answers a little, and each says so. Output heads are float32 on cards.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
@@ -265,7 +209,7 @@ class Settings(BaseSettings):
     excerpt_characters: Positive = Field(
         400, description="Most characters that a reference shows of its answer."
     )
-    region: Annotated[str, AfterValidator(_region)] = Field(
+    region: Region = Field(
         "US", description="Whose emergency numbers notices name: US, CA, UK, IE, EU, AU or NZ."
     )
     answer_red_flags: bool = Field(
@@ -301,7 +245,7 @@ class Settings(BaseSettings):
         except ModuleNotFoundError:
             installed = False
         if endpoint and not installed:
-            raise ValueError("traces need the extra otel: pip install 'medqa[otel]'")
+            raise ValueError("traces need the extra otel: pip install -e '.[otel]'")
         return endpoint
 
     @model_validator(mode="after")

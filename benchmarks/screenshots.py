@@ -1,4 +1,6 @@
-"""Pictures of the page for the README: its main states, both themes, both widths.
+"""Pictures of the page for the README: the first screen after a question, both themes and widths.
+
+Each must show a published passage and its source, whole, above what the models make of it.
 
 With the fonts that its readers' systems would have: they are installed where they are missing.
 """
@@ -9,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from app.settings import DEMO
 from benchmarks.harness.chromium import chromium, install
@@ -31,10 +33,10 @@ class Shot(NamedTuple):
 
 
 _SHOTS = [
-    Shot("desktop-light", 1280, 940, dark=False),
-    Shot("desktop-dark", 1280, 940, dark=True),
-    Shot("phone-light", 390, 780, dark=False),
-    Shot("phone-dark", 390, 780, dark=True),
+    Shot("desktop-light", 1280, 800, dark=False),
+    Shot("desktop-dark", 1280, 800, dark=True),
+    Shot("phone-light", 390, 844, dark=False),
+    Shot("phone-dark", 390, 844, dark=True),
 ]
 
 
@@ -79,6 +81,8 @@ def _take(browser: Browser, url: str, shot: Shot, path: Path) -> None:
     page.wait_for_selector("#state[data-state=ready]")
     page.mouse.move(0, 0)
     page.locator("#question").blur()
+    for part in (".passage", ".source"):
+        expect(page.locator(part).first).to_be_in_viewport(ratio=1)
     page.screenshot(path=path)
     page.close()
 

@@ -15,7 +15,7 @@ from training.trainer.corpus import train_tokenizer
 from training.trainer.saving import save_model
 
 if TYPE_CHECKING:
-    from tests.app.conftest import Server
+    from tests.app.server_process import Server
 
 CONTEXT_TOKENS = 128
 
@@ -63,9 +63,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo() -> "Iterator[Server]":
     """The service as `make serve` starts it, with the embedded pair."""
-    from tests.app.conftest import Server  # here: most tests need nothing of the service
+    from tests.app.server_process import Server  # here: most tests need nothing of the service
 
-    running = Server()
+    running = Server(MEDQA_REFERENCES="")  # empty is unset: the index in the repository
     try:
         running.wait_until_ready()
         yield running

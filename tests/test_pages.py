@@ -18,7 +18,7 @@ from training.data.splits import split
 from training.evaluation.metrics import TITLES
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["training/README.md", "benchmarks/README.md"]
+PAGES = ["training/README.md", "benchmarks/README.md", "app/README.md"]
 TRAINING = (ROOT / PAGES[0]).read_text(encoding="utf-8")
 BENCHMARKS_PAGE = (ROOT / PAGES[1]).read_text(encoding="utf-8")
 
@@ -34,7 +34,13 @@ def lines_of(page: str) -> list[str]:
 def test_only_blocks_that_are_checked_stand_there(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert text.count("```") % 2 == 0
-    assert set(re.findall(r"^```(\w*)$", text, re.MULTILINE)) <= {"sh", "mermaid", ""}
+    assert set(re.findall(r"^```(\w*)$", text, re.MULTILINE)) <= {
+        "sh",
+        "js",
+        "python",
+        "mermaid",
+        "",
+    }
     known = ("python -m training ", "python -m benchmarks ", "python -m app ", "accelerate launch ")
     assert [line for line in lines_of(page) if line and not line.startswith(known)] == []
 

@@ -10,20 +10,22 @@ from pathlib import Path
 
 import httpx
 import pytest
-from accelerate.commands.launch import launch_command_parser
 
 from app.middleware.api_keys import parse_key
 from app.settings import Settings
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.__main__ import main as run_benchmark
 from benchmarks.harness.chromium import chromium
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 from training import evaluate, evaluate_references, explore, finetune, index, prepare
 from training.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+SERVICE = (ROOT / "app/README.md").read_text(encoding="utf-8")
+OPERATORS = (ROOT / "docker/README.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+BLOCKS = _BLOCK.findall(README)
 SHELL = "\n".join(text.replace("\\\n", " ") for kind, text in BLOCKS if kind == "sh")
 
 
@@ -47,7 +49,8 @@ def test_the_curl_command_gives_the_answer_shown(demo: Server) -> None:
 
 
 def test_the_commands_that_make_a_key_print_its_digest() -> None:
-    block = next(text for kind, text in BLOCKS if kind == "sh" and "sha256sum" in text)
+    blocks = _BLOCK.findall(OPERATORS)
+    block = next(text for kind, text in blocks if kind == "sh" and "sha256sum" in text)
     done = subprocess.run(
         ["bash", "-euc", block + 'printf %s "$KEY"'],
         capture_output=True,
@@ -61,7 +64,7 @@ def test_the_commands_that_make_a_key_print_its_digest() -> None:
 
 
 def test_the_openai_block_prints_an_answer(demo: Server) -> None:
-    block = next(text for kind, text in BLOCKS if kind == "python")
+    block = next(text for kind, text in _BLOCK.findall(SERVICE) if kind == "python")
     done = subprocess.run(
         [sys.executable, "-c", block.replace("http://127.0.0.1:8000", demo.url)],
         capture_output=True,
@@ -75,7 +78,7 @@ def test_the_openai_block_prints_an_answer(demo: Server) -> None:
 
 
 def test_the_javascript_block_prints_an_answer(demo: Server) -> None:
-    block = next(text for kind, text in BLOCKS if kind == "js")
+    block = next(text for kind, text in _BLOCK.findall(SERVICE) if kind == "js")
     said: list[str] = []
     with chromium() as browser:
         page = browser.new_page()
@@ -102,14 +105,6 @@ def test_training_commands_parse(command: str, monkeypatch: pytest.MonkeyPatch) 
     for module in (prepare, explore, finetune, evaluate, evaluate_references, index):
         monkeypatch.setattr(module, "run", lambda _: 0)
     assert main(shlex.split(command.partition(" -m training ")[2])) == 0
-
-
-def test_accelerate_commands_parse() -> None:
-    commands = [line for line in SHELL.splitlines() if line.startswith("accelerate launch")]
-    assert commands
-    for command in commands:
-        parsed = launch_command_parser().parse_args(shlex.split(command)[2:])
-        assert (parsed.module, parsed.training_script) == (True, "training")
 
 
 def test_make_targets_exist() -> None:
@@ -146,3 +141,7 @@ def test_no_speed_is_typed_by_hand() -> None:
     """What is measured stands between the markers that `python -m benchmarks readme` fills."""
     by_hand = re.sub(r"<!-- benchmarks: .*?<!-- end -->", "", README, flags=re.DOTALL)
     assert re.findall(r"[\d.,]+ ?(?:×|tokens/s|answers/s)", by_hand) == []
+
+
+def test_a_newcomer_reads_it_to_the_end() -> None:
+    assert len(README.splitlines()) <= 200

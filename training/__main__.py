@@ -14,7 +14,7 @@ COMMANDS = {
     "finetune": "teach a base GPT-2 to answer",
     "evaluate": "base against fine-tuned on held-out questions",
     "demo": "make the embedded pair from nothing",
-    "training-text": "index a model's training answers, for a service to guess from",
+    "training-text": "index the answers a model learned from",
     "index": "MedQuAD in, an index of its published answers out",
     "evaluate-references": "ask a service for references and judge what it finds",
 }

@@ -116,6 +116,7 @@ def finetune(
     """
     plan = recipe.finetuning
     check_replaceable(out)
+    check_shardable(plan)
     place = distributed.join()
     torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     set_seed(recipe.seed)
@@ -142,7 +143,6 @@ def finetune(
     if plan.lora:
         model = add_lora(model, plan.lora, marker_ids(tokenizer))
     trainer = _trainer(recipe, model, tokenizer, train_set, valid_set, work, callbacks)
-    check_shardable(trainer, plan)
     run_to_the_end(trainer, last)
     model = whole_model(trainer, model, work)
     if place.is_main_process:

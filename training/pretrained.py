@@ -151,13 +151,13 @@ def _without_transformers_report() -> Iterator[None]:
 
 
 def _check_files(directory: Path) -> None:
-    if not (directory / "config.json").is_file():
-        raise TrainingError(f"{directory} is no model directory: it has no config.json")
     if (directory / "adapter_config.json").exists():
         raise TrainingError(
             f"{directory}: it holds an adapter; merge that into its model (in peft: "
             "merge_and_unload) and save the whole model"
         )
+    if not (directory / "config.json").is_file():
+        raise TrainingError(f"{directory} is no model directory: it has no config.json")
     for path in sorted(directory.iterdir()):
         if path.suffix not in (".safetensors", ".json", ".txt"):
             continue

@@ -44,4 +44,4 @@ async def page(request: Request) -> Response:
 @router.api_route(DOCUMENTATION, methods=["GET", "HEAD"], include_in_schema=False)
 async def documentation(request: Request) -> Response:
     """Return the page that shows the OpenAPI document."""
-    return await _files.get_response("docs.html", request.scope)
+    return await _files.get_response("docs/docs.html", request.scope)

@@ -23,7 +23,7 @@ NOTHING_FOUND = "Nothing that was published and is in the index fits this questi
 _MOST_SEARCHES = 64
 """Those of answers included, which would wait behind them: under half a second on one core."""
 
-router = APIRouter(tags=["answers"], responses=problems(404, 422, 429, 500, 503))
+router = APIRouter(tags=["answers"], responses=problems(400, 404, 413, 415, 422, 429, 500, 503))
 
 
 @router.post("/references")

@@ -259,7 +259,10 @@ class ModelInfo(BaseModel):
     vocabulary: int
     context_tokens: int
     device: str
+    device_reason: str = Field(description="Why this device, and why no better one.")
     dtype: str
+    max_running: int = Field(description="Answers that it makes at the same time.")
+    max_batch_tokens: int = Field(description="Tokens in one forward pass.")
     no_repeat_ngram_size: int = Field(
         description="Default of the request field of that name; 0: the model may repeat itself."
     )

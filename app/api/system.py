@@ -1,8 +1,6 @@
 """GET /healthz, /readyz, /info and /metrics: for orchestrators, monitors and curious people."""
 
-import platform
 from dataclasses import asdict
-from importlib.metadata import version
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -15,6 +13,7 @@ from app.api.document import problems
 from app.api.reference_schemas import ReferencesInfo
 from app.api.references import HINT
 from app.api.schemas import Info, ModelInfo, Status
+from app.libraries import libraries
 from app.references.index import References
 
 router = APIRouter(tags=["system"], responses=problems(500))
@@ -49,8 +48,7 @@ async def info(service: ServiceDependency) -> Info:
         stop=some.prompt_format.stop,
         limits=asdict(service.limits),
         in_flight={model: answerer.engine.in_flight for model, answerer in answerers.items()},
-        libraries={"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "transformers", "fastapi")},
+        libraries=libraries(),
         references=_references(service.references),
     )
 
@@ -78,6 +76,9 @@ def _model(answerer: Answerer) -> ModelInfo:
         vocabulary=len(checkpoint.tokenizer),
         context_tokens=checkpoint.context_tokens,
         device=checkpoint.device,
+        device_reason=answerer.engine.device_reason,
+        max_running=answerer.engine.limits.max_running,
+        max_batch_tokens=answerer.engine.limits.max_batch_tokens,
         dtype=checkpoint.dtype,
         no_repeat_ngram_size=answerer.no_repeat_ngram_size,
         drafted_tokens=answerer.engine.drafted,

@@ -10,7 +10,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -60,7 +60,8 @@ class WorkerEngine:
         self.drafted = self.accepted = 0
         self._before = (0, 0)
         self._channel: Channel
-        self._limits = limits
+        self.limits = limits
+        self.device_reason: str = wanted.get("device_reason", "")
         self._wanted = wanted
         self._restart = restart
         self._restarts = Restarts(restarts)
@@ -208,10 +209,10 @@ class WorkerEngine:
 
         """
         self._channel = await Channel.over(connected)
-        self._channel.send({"limits": asdict(self._limits)} | self._wanted)
+        self._channel.send({"limits": asdict(self.limits)} | self._wanted)
         gone = {"refused": _GONE.format(self._wanted["source"])}
         begun = await self._channel.receive()  # it has imported what it needs
-        answer = (begun and await self._channel.receive()) or gone
+        answer: Message = (await self._channel.receive() if begun else None) or gone
         if "refused" in answer:
             self._channel.close()
             raise CheckpointError(answer["refused"])
@@ -250,7 +251,7 @@ class WorkerEngine:
         self.drafted = self._before[0] + message["drafted"]
         self.accepted = self._before[1] + message["accepted"]
         for number, *fields in message.get("tokens", ()):
-            token = Token(*fields[:5], top=tuple(map(tuple, fields[5])) if fields[5:] else ())
+            token = _token(*fields)
             self._tell(number, token, over=token.last)
         for number, bits in message.get("scored", ()):
             self._tell(number, float(bits))
@@ -274,6 +275,19 @@ class WorkerEngine:
         for number in list(self._asked):
             # It stays asked: were the model to come back, it must be told to forget it.
             self._asked[number].put_nowait(GenerationFailed(_STOPPED))
+
+
+def _token(
+    token_id: int,
+    last: bool,
+    ended: bool,
+    queue_seconds: float,
+    logprob: float | None = None,
+    top: Sequence[tuple[int, float]] = (),
+) -> Token:
+    """Return a token as it was sent; JSON has lists where it has tuples."""
+    likeliest = tuple((other, other_logprob) for other, other_logprob in top)
+    return Token(token_id, last, ended, queue_seconds, logprob, likeliest)
 
 
 async def _next(replies: asyncio.Queue[Reply]) -> Token | float:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from app.engine.admission import Limits
 from app.engine.tokenizer import Tokenizer
 
 _LEAST_TEMPERATURE = 1e-5  # dividing by less overflows float32, and the likeliest token wins anyway
@@ -101,6 +102,14 @@ class Engine(Protocol):
     @property
     def checkpoint(self) -> ServedModel:
         """The model that is served."""
+
+    @property
+    def limits(self) -> Limits:
+        """How much it takes on."""
+
+    @property
+    def device_reason(self) -> str:
+        """Why the model runs on its device, and on no better one."""
 
     @property
     def process_id(self) -> int:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from app.engine.admission import Limits
+from app.engine.backends.blocks import BlockPool
 from app.engine.backends.interface import Backend, Run
-from app.engine.blocks import BlockPool
 from app.engine.drafting import StepCost
 from app.engine.requests import Generation, Request, Result
 from app.engine.sampling import Choice, Row

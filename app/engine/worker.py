@@ -117,7 +117,7 @@ def choose(logits: Any, rows: Sequence[sampling.Row]) -> list[Choice]:
     """Choose where the logits are: with NumPy, or on the device of a tensor."""
     if isinstance(logits, np.ndarray):
         return sampling.choose(logits, rows)
-    from app.engine.backends import torch_sampling
+    from app.engine.backends.pytorch import sampling as torch_sampling
 
     return torch_sampling.choose(logits, rows)
 
@@ -158,12 +158,15 @@ def _load(message: Message, limits: Limits) -> tuple[Checkpoint, TrainingText | 
         CheckpointError: it must not be served; names it and the reason.
 
     """
+    # Before PyTorch is imported: who was told to use the CPU never sees a card.
+    os.environ.update(message.get("environment", {}))
     checkpoint = load(
         Source(message["source"], message["revision"]),
         device=message["device"],
         dtype=message["dtype"],
         threads=message["cpu_threads"],
         cache_tokens=limits.cache_tokens,
+        models_on_card=message.get("models_on_card", 1),
     )
     try:
         training = TrainingText.beside(checkpoint.directory) if limits.drafts else None

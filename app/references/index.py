@@ -124,10 +124,9 @@ class References:
         if not count:
             return []
         likely = list(islice(self._likely(self.rank(message)), count + _FARTHER))
-        shown = min(count, _READ_FIRST)
         has_text = [bool(self.ranking.answers[row]) for row, _ in likely]
-        if True in has_text[shown:] and not any(has_text[:shown]):
-            likely.insert(shown - 1, likely.pop(has_text.index(True)))
+        if count >= _READ_FIRST and True in has_text and True not in has_text[:_READ_FIRST]:
+            likely.insert(_READ_FIRST - 1, likely.pop(has_text.index(True)))
         highest = np.minimum.accumulate([probability for _, probability in likely[:count]])
         return [
             self.entry(row, float(least))

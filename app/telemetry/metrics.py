@@ -3,11 +3,9 @@
 Names follow vLLM and text-generation-inference. Knows nothing about HTTP: it observes records.
 """
 
-import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from importlib.metadata import version
 from typing import Any, get_args
 
 import psutil
@@ -27,6 +25,7 @@ from prometheus_client.registry import Collector
 from app import __version__
 from app.answering.answerer import Answer, Attempt, ModelName
 from app.answering.service import Service
+from app.libraries import libraries
 from app.telemetry.repetition import REPEATING, repeated_share
 from app.telemetry.request_records import RequestRecord
 
@@ -174,12 +173,11 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        libraries = {name: version(name) for name in ("torch", "transformers")}
         sources = {
             model.replace("-", "_"): source.name for model, source in self._service.sources.items()
         }
         Info("medqa", "What is served.", registry=self.registry).info(
-            {"version": __version__, "python": platform.python_version()} | libraries | sources
+            {"version": __version__} | libraries() | sources
         )
         running = self._gauge("medqa_running", "Answers being made.")
         waiting = self._gauge("medqa_waiting", "Questions waiting for a place in the batch.")

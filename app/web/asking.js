@@ -5,20 +5,12 @@ import { ConnectionLost, ServiceError } from "./client.js";
 /** Longer waits are left to whoever asks. */
 const MAX_WAIT_SECONDS = 120;
 
-/** @typedef {import("./client.js").Watching} Watching */
-/** @typedef {import("./service.js").Service} Service */
-
 /**
  * Ask both models. Nothing is asked again once an answer has begun.
- * @param {Service} service
- * @param {string} question
- * @param {Watching & Record<string, unknown> & {signal: AbortSignal}} options
- * @param {(error: ServiceError) => Promise<void>} busy resolves when it is time to ask again
- * @returns {Promise<import("./client.js").Comparison>}
+ * busy: resolves when it is time to ask again
  */
 export async function ask(service, question, options, busy) {
   let begun = false;
-  /** @type {Watching} */
   const watching = {
     ...options,
     onToken(token) {
@@ -40,12 +32,7 @@ export async function ask(service, question, options, busy) {
   }
 }
 
-/**
- * Whether a failure is one of the moment, which the service's state tells or `busy` waits for.
- * @param {Service} service
- * @param {unknown} error
- * @param {(error: ServiceError) => Promise<void>} busy
- */
+/** Whether a failure is one of the moment, which the service's state tells or `busy` waits for. */
 async function mayPass(service, error, busy) {
   const status = error instanceof ServiceError ? error.status : null;
   if (error instanceof ConnectionLost || status === 401 || status === 503) {
@@ -61,10 +48,7 @@ async function mayPass(service, error, busy) {
 
 /**
  * Count whole seconds down to 0; `skip` ends it at once.
- * @param {number} seconds
- * @param {(left: number) => void} tick
- * @param {AbortSignal} signal
- * @param {EventTarget} skip whose click ends the wait
+ * skip: whose click ends the wait
  */
 export async function countDown(seconds, tick, signal, skip) {
   const end = performance.now() + seconds * 1000;

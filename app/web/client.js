@@ -3,64 +3,20 @@
  *
  * Knows nothing about the page; import it as it is, from the service or from a copy.
  */
-
 /** @typedef {"fine-tuned" | "base"} ModelName */
-
-/**
- * @typedef {object} Decoding What is left out takes the default, which is greedy.
- * @property {number} [max_new_tokens]
- * @property {number} [temperature] 0 to 2
- * @property {number} [top_p] above 0, up to 1
- * @property {number} [top_k] 0 for all
- * @property {number} [no_repeat_ngram_size] 0 for none
- */
-
-/**
- * @typedef {object} Scores Against the reference.
- * @property {number} rouge_l 0 to 1
- * @property {number} token_f1 0 to 1
- * @property {number | null} bits_per_byte lower is better; null: the reference did not fit
- */
-
+/** @typedef {{max_new_tokens?: number, temperature?: number, top_p?: number, top_k?: number, no_repeat_ngram_size?: number}} Decoding Left out: greedy. */
+/** @typedef {{rouge_l: number, token_f1: number, bits_per_byte: number | null}} Scores null: it did not fit. */
 /** @typedef {{kind: string, text: string, contact: string}} Notice To be shown above everything. */
-
-/**
- * @typedef {object} Reference A published question like the one asked.
- * @property {string} question
- * @property {string | null} excerpt how its answer begins; null: only a link is allowed
- * @property {string} source
- * @property {string} url not to be trusted
- */
-
+/** @typedef {{question: string, excerpt: string | null, source: string, url: string, licence: string}} Reference Published; `url` is not to be trusted. */
 /** @typedef {{notices?: Notice[], references?: Reference[]}} Around What came with the answers. */
-
-/**
- * @typedef {object} Answer What one model made of the question.
- * @property {string} answer
- * @property {"end" | "length" | "notice"} finish_reason "notice": not answered
- * @property {{prompt_tokens: number, completion_tokens: number}} usage
- * @property {Required<Decoding>} decoding as it was used
- * @property {{queue_ms: number, first_token_ms: number, total_ms: number}} timing
- * @property {Scores} [scores]
- * @property {number} [support] 0 to 1: how much of it stands in the references
- * @property {[number, number][]} [unsupported] where it does not: indices of `Array.from(answer)`
- */
-
+/** @typedef {{answer: string, finish_reason: "end" | "length" | "notice", usage: {prompt_tokens: number, completion_tokens: number}, decoding: Required<Decoding>, timing: {queue_ms: number, first_token_ms: number, total_ms: number}, scores?: Scores, support?: number, unsupported?: [number, number][]}} Answer `unsupported`: indices of `Array.from(answer)`. */
 /** @typedef {{field: string, message: string}} FieldError */
 /** @typedef {{title: string, status: number, detail: string, errors?: FieldError[], notices?: Notice[], retry_after_seconds?: number | null}} Problem RFC 9457. */
-
 /** @typedef {Answer & Around & {id: string, model: ModelName, question: string, disclaimer: string}} AnswerBody */
 /** @typedef {Answer | {problem: Problem}} Side One side may fail while the other answers. */
 /** @typedef {Around & {id: string, question: string, fine_tuned: Side, base: Side, disclaimer: string}} Comparison */
 
-/**
- * @typedef {object} Watching
- * @property {(notice: Notice) => void} [onNotice] before any answer
- * @property {(token: {model: ModelName, text: string}) => void} [onToken] each piece of an answer
- * @property {(done: {model: ModelName, side: Side}) => void} [onSide] one side is done or has failed
- * @property {(found: {references: Reference[]}) => void} [onReferences] as soon as they are found
- * @property {AbortSignal} [signal] aborting frees the answer's place on the server
- */
+/** @typedef {{onNotice?: (notice: Notice) => void, onToken?: (token: {model: ModelName, text: string}) => void, onSide?: (done: {model: ModelName, side: Side}) => void, onReferences?: (found: {references: Reference[]}) => void, signal?: AbortSignal}} Watching Aborting frees the place. */
 
 /** The service refused or failed; `message` is fit to be read by whoever asked. */
 export class ServiceError extends Error {
@@ -70,12 +26,11 @@ export class ServiceError extends Error {
     this.name = "ServiceError";
     this.problem = problem;
     this.status = problem.status;
-    /** When to ask again, where the service says so (429). */
     this.retryAfterSeconds = problem.retry_after_seconds ?? null;
   }
 }
 
-/** The service could not be reached, or the connection broke before the answer was finished. */
+/** The service cannot be reached, or it broke. */
 export class ConnectionLost extends Error {
   constructor() {
     super("The connection to the service was lost.");
@@ -107,7 +62,7 @@ export class Client {
   /**
    * Ask both models. Without an `on…` the answers come in one piece.
    * @param {string} question
-   * @param {Decoding & Watching & {reference?: string}} options `reference`: a known good answer
+   * @param {Decoding & Watching & {reference?: string, grounded?: boolean}} options `reference`: a known good answer
    * @returns {Promise<Comparison>}
    * @throws {ServiceError | ConnectionLost | DOMException} the last is an AbortError
    */

@@ -2,16 +2,12 @@
 
 import { find, make } from "./dom.js";
 
-/** @typedef {import("./client.js").Decoding & {reference?: string}} Options */
-/** @typedef {{question: string, options: Options}} Asked */
-
-/** @type {[name: string, label: string, help: string, more: Partial<HTMLInputElement>][]} */
 const SETTINGS = [
   ["max_new_tokens", "Longest answer", "In tokens, of about three quarters of a word.", { min: "1" }],
   ["temperature", "Randomness", "Temperature, 0 to 2. Above 0, unlikelier words get a chance.",
     { max: "2", step: "any", placeholder: "0" }],
-  ["top_p", "Keep the likeliest share", "Top-p, up to 1. Draws only from words that hold this share.",
-    { max: "1", step: "any", placeholder: "1" }],
+  ["top_p", "Keep the likeliest share", "Top-p, above 0 and up to 1. Draws only from words that hold this share.",
+    { min: "0.000001", max: "1", step: "any", placeholder: "1" }],
   ["top_k", "Keep the likeliest few", "Top-k. Draws only from this many words.",
     { placeholder: "all" }],
   ["no_repeat_ngram_size", "Never repeat a run of", "In tokens. 0 lets both models go in circles.",
@@ -33,30 +29,50 @@ const EXAMPLES = {
 const form = find("#form");
 const question = find("#question");
 const reference = find("#reference");
-/** @param {string} name */
+const grounded = find("#grounded");
+let longest = Infinity;
+/** Draws the same again, as long as the same is asked. */
+let filled = null;
 const input = (name) => find(`[name="${name}"]`, form);
 
-/** @returns {Asked | null} null, once it is said what is wrong */
+/** Null, once it is said what is wrong. */
 export function read() {
   clearErrors();
-  const errors = NUMBERS.filter((name) => input(name).validity.badInput).map((field) => ({
+  const errors = NUMBERS.filter((name) => !input(name).validity.valid).map((field) => ({
     field,
-    message: "must be a number",
+    message: range(input(field)),
   }));
-  if (!question.value.trim()) errors.push({ field: "question", message: "Write a question first." });
+  const text = question.value.trim();
+  const letters = Array.from(text).length;
+  if (!text) errors.unshift({ field: "question", message: "Write a question first." });
+  if (letters > longest) {
+    const message = `has ${letters} characters; this service takes at most ${longest}`;
+    errors.unshift({ field: "question", message });
+  }
   if (showErrors(errors)) return null;
-  /** @type {Record<string, number | string>} */
   const options = {};
+  if (filled?.question === text && filled.options.seed !== undefined) options.seed = filled.options.seed;
+  if (!grounded.checked && !grounded.closest("label").hidden) options.grounded = false;
   for (const name of NUMBERS) if (input(name).value) options[name] = input(name).valueAsNumber;
   if (reference.value.trim()) options.reference = reference.value;
-  return { question: question.value.trim(), options };
+  return { question: text, options };
 }
 
-/** @param {Asked} asked */
-export function fill({ question: text, options }) {
+/** What may stand in a field of numbers. */
+function range({ validity, min, max }) {
+  if (validity.badInput) return "must be a number";
+  if (validity.stepMismatch) return "must be a whole number";
+  const least = min === "0.000001" ? "above 0" : `at least ${min}`;
+  return max ? `must be ${least} and at most ${max}` : `must be ${least}`;
+}
+
+export function fill(asked) {
+  const { question: text, options } = asked;
+  filled = asked;
   clearErrors();
+  grounded.checked = options.grounded !== false;
   question.value = text;
-  for (const name of NUMBERS) input(name).value = /** @type {any} */ (options)[name] ?? "";
+  for (const name of NUMBERS) input(name).value = (options)[name] ?? "";
   reference.value = options.reference ?? "";
   if (NUMBERS.some((name) => input(name).value)) open("settings");
   if (reference.value) open("reference-panel");
@@ -64,8 +80,7 @@ export function fill({ question: text, options }) {
 
 /**
  * Show each error at its field, and go to the first.
- * @param {{field: string, message: string}[]} errors
- * @returns {boolean} whether there were any that have a place
+ * Returns whether there were any that have a place
  */
 export function showErrors(errors) {
   const placed = errors.filter(({ field }) => form.querySelector(`#${CSS.escape(field)}-error`));
@@ -76,7 +91,11 @@ export function showErrors(errors) {
     const panel = wrong.closest(".panel");
     if (panel) open(panel.id);
   }
-  if (placed.length) input(placed[0].field).focus();
+  if (placed.length) {
+    input(placed[0].field).focus();
+    // A long text leaves no room for what is said below it.
+    find(`#${placed[0].field}-error`, form).scrollIntoView({ block: "nearest" });
+  }
   return placed.length > 0;
 }
 
@@ -85,26 +104,29 @@ function clearErrors() {
   for (const wrong of form.querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
 }
 
-/** @param {string} panel @param {boolean} shown */
 function open(panel, shown = true) {
   find(`#${panel}`).hidden = !shown;
   find(`[aria-controls="${panel}"]`).ariaExpanded = String(shown);
 }
 
-/** Show the service's own limits. @param {Record<string, number>} limits */
-export function showLimits(limits) {
-  const longest = input("max_new_tokens");
-  longest.max = limits.max_new_tokens;
-  longest.placeholder = limits.default_new_tokens;
+/** Show the service's own limits, and what it can. */
+export function showLimits({ limits, ...info }) {
+  const tokens = input("max_new_tokens");
+  tokens.max = limits.max_new_tokens;
+  tokens.placeholder = limits.default_new_tokens;
+  longest = limits.max_question_characters ?? Infinity;
+  // Off, it is sent to services only that know it.
+  const can = [info, ...info.models].some(({ grounded, reads }) => grounded ?? reads ?? false);
+  grounded.closest("label").hidden = !can;
 }
 
-/** Make the form usable. @param {() => void} send @param {() => void} stop */
+/** Make the form usable. */
 export function install(send, stop) {
-  form.addEventListener("submit", (/** @type {Event} */ event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     send();
   });
-  question.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  question.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     send();
@@ -118,7 +140,6 @@ export function install(send, stop) {
   find("#examples").append(...Object.entries(EXAMPLES).map(example));
 }
 
-/** @param {(typeof SETTINGS)[number]} setting */
 function setting([name, label, help, more]) {
   const number = make("input", { id: name, name, type: "number", min: "0", ...more });
   number.setAttribute("aria-describedby", `${name}-help ${name}-error`);
@@ -132,7 +153,6 @@ function setting([name, label, help, more]) {
   );
 }
 
-/** @param {[string, string]} example */
 function example([type, text]) {
   const button = make("button", { type: "button", className: "example", title: text }, type);
   button.addEventListener("click", () => {
@@ -142,7 +162,7 @@ function example([type, text]) {
   return button;
 }
 
-/** Offer to stop while an answer is made. @param {boolean} running */
+/** Offer to stop while an answer is made. */
 export function showRunning(running) {
   const button = find("#stop");
   const focused = document.activeElement === button;

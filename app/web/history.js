@@ -1,28 +1,30 @@
 /** What was asked before, with its answers: kept in this browser only, and forgotten at a click. */
 
 import { find, make } from "./dom.js";
-
-/** @typedef {import("./form.js").Asked & {at: number, result: import("./client.js").Comparison}} Entry */
+import { isCrisis } from "./urgent.js";
 
 const STORED = "medqa.history";
+const PRIVATE = "medqa.private";
 const MOST = 30;
 
-/** @type {(entry: Entry) => void} */
 let show;
 const section = find("#history");
+const discreet = find("#private");
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** @returns {Entry[]} newest first */
+/** Newest first. */
 function load() {
   try {
     const entries = JSON.parse(localStorage.getItem(STORED) ?? "[]");
-    return Array.isArray(entries) ? entries.filter((entry) => entry?.question && entry.result) : [];
+    return Array.isArray(entries) ? entries.filter(fit) : [];
   } catch {
     return []; // no storage here, or someone else's words in it
   }
 }
 
-/** @param {Entry[]} entries */
+/** Whether it is one, and may be kept. */
+const fit = (entry) => Boolean(entry?.question && entry.result && !isCrisis(entry.result.notices));
+
 function store(entries) {
   try {
     localStorage.setItem(STORED, JSON.stringify(entries));
@@ -31,8 +33,11 @@ function store(entries) {
   }
 }
 
-/** @param {Entry} entry */
+/** Whether nothing is to be kept. */
+export const isPrivate = () => discreet.checked;
+
 export function remember(entry) {
+  if (isPrivate() || !fit(entry)) return;
   store([entry, ...load()].slice(0, MOST));
   list();
 }
@@ -42,20 +47,42 @@ function list() {
   section.hidden = !entries.length;
   const items = entries.map((entry) => {
     const at = make("time", { dateTime: new Date(entry.at).toISOString() }, when.format(entry.at));
-    const button = make("button", { type: "button" }, make("span", {}, entry.question), at);
+    const button = make("button", { type: "button" }, make("span", { dir: "auto" }, entry.question), at);
     button.addEventListener("click", () => show(entry));
-    return make("li", {}, button);
+    const forget = make("button", { type: "button", className: "quiet" }, "Forget");
+    forget.ariaLabel = `Forget “${entry.question}”`;
+    forget.addEventListener("click", () => {
+      store(load().filter(({ at, question }) => at !== entry.at || question !== entry.question));
+      list();
+      (section.hidden ? find("#question") : find("#forget")).focus();
+    });
+    return make("li", {}, button, forget);
   });
   find("ol", section).replaceChildren(...items);
 }
 
-/** List what there is. @param {(entry: Entry) => void} again shows an entry */
-export function install(again) {
+/**
+ * List what there is.
+ * again: shows an entry
+ * changed: once it is to be private, or no more
+ */
+export function install(again, changed) {
   show = again;
   find("#forget").addEventListener("click", () => {
     store([]);
     list();
     find("#question").focus();
   });
+  try {
+    discreet.checked = localStorage.getItem(PRIVATE) !== null;
+  } catch {
+    discreet.checked = true; // nothing could be kept
+  }
+  discreet.addEventListener("change", () => {
+    if (discreet.checked) localStorage.setItem(PRIVATE, "1");
+    else localStorage.removeItem(PRIVATE);
+    changed();
+  });
+  store(load()); // without what may not be kept, which earlier versions did
   list();
 }

@@ -3,10 +3,6 @@
 import { find, make } from "./dom.js";
 import { wait } from "./words.js";
 
-/** @typedef {import("./service.js").State | "busy"} Shown */
-/** @typedef {[icon: string, tone: string, pill: string, title?: string, text?: string]} Words */
-
-/** @type {Record<Shown, Words>} */
 const WORDS = {
   connecting: ["starting", "wait", "Connecting…"],
   loading: ["starting", "wait", "Starting", "The models are loading",
@@ -16,11 +12,11 @@ const WORDS = {
   ready: ["ready", "tuned", "Ready"],
   busy: ["busy", "wait", "Busy", "Every place is taken"],
   draining: ["starting", "wait", "Stopping", "The service is stopping",
-    "It takes no new questions. When it is back, this page goes on by itself."],
+    "It takes no new questions. This page looks for it every second."],
   failed: ["failed", "bad", "Failed", "The models failed",
     "Whoever runs this service finds the reason in its log. This page keeps looking for it."],
   offline: ["offline", "bad", "Offline", "The service cannot be reached",
-    "Is it running, and are you connected? This page looks again every second and goes on by itself."],
+    "Is it running, and are you connected? This page looks again every second."],
   key: ["key", "wait", "Key needed"],
 };
 
@@ -30,11 +26,7 @@ const keyForm = find("#key-form");
 /** Ends a wait at once. */
 export const tryNow = find("button", notice);
 
-/**
- * Show a state; a busy service with its own words.
- * @param {Shown} state
- * @param {string} [text]
- */
+/** Show a state; a busy service with its own words. */
 export function showState(state, text) {
   const [icon, tone, name, title, usual] = WORDS[state] ?? WORDS.connecting;
   for (const place of [pill, notice]) {
@@ -50,18 +42,18 @@ export function showState(state, text) {
   keyForm.hidden = state !== "key";
 }
 
-/** @param {string} why @param {number} seconds left until it is asked again */
+/** Say how long it is until it is asked again. */
 export function showWait(why, seconds) {
   const left = make("strong", {}, wait(seconds));
   find("p", notice).replaceChildren(`${why} Asking again in `, left, ".");
 }
 
-/** Say something to screen readers, once. @param {string} text */
+/** Say something to screen readers, once. */
 export function announce(text) {
   find("#announcer").textContent = text;
 }
 
-/** What is said of a state. @param {Shown} state */
+/** What is said of a state. */
 export function spoken(state) {
   const [, , name, title, text = ""] = WORDS[state] ?? WORDS.connecting;
   return `${title ?? name}. ${text}`;

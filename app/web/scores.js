@@ -3,10 +3,6 @@
 import { make } from "./dom.js";
 import { answered, percent } from "./words.js";
 
-/** @typedef {import("./client.js").Scores} Scores */
-/** @typedef {[name: string, help: string, key: keyof Scores, show: (value: number) => string]} Measure */
-
-/** @type {Measure[]} */
 const MEASURES = [
   ["Words in common, in order", "ROUGE-L. 100% is the reference word for word.", "rouge_l", percent],
   ["Words in common, in any order", "Token F1.", "token_f1", percent],
@@ -14,11 +10,7 @@ const MEASURES = [
     "bits_per_byte", (bits) => bits.toFixed(2)],
 ];
 
-/**
- * Show the scores of a comparison, or nothing where no reference was given.
- * @param {HTMLElement} place
- * @param {import("./client.js").Comparison} comparison
- */
+/** Show the scores of a comparison, or nothing where no reference was given. */
 export function showScores(place, { fine_tuned, base }) {
   const scores = [fine_tuned, base].map((side) => answered(side) && side.scores);
   place.hidden = !scores.some(Boolean);
@@ -35,10 +27,9 @@ export function showScores(place, { fine_tuned, base }) {
   );
 }
 
-/** @param {Measure} measure @param {(Scores | undefined | false)[]} scores */
 function row([name, help, key, show], scores) {
   const values = scores.map((each) => (each ? each[key] : undefined));
-  const known = /** @type {number[]} */ (values.filter((value) => typeof value === "number"));
+  const known = (values.filter((value) => typeof value === "number"));
   const best = key === "bits_per_byte" ? Math.min(...known) : Math.max(...known);
   const differ = known.length === 2 && show(known[0]) !== show(known[1]);
   const cells = values.map((value) => {

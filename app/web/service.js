@@ -2,24 +2,19 @@
 
 import { Client, ServiceError } from "./client.js";
 
-/** @typedef {"connecting" | "loading" | "warming up" | "ready" | "draining" | "failed" | "offline" | "key"} State */
-
 const AGAIN_MS = 1_000;
 const READY_AGAIN_MS = 20_000;
 
 /** Tells by `change` events. */
 export class Service extends EventTarget {
-  /** @param {Client} client */
   constructor(client) {
     super();
     this.client = client;
-    /** @type {State} */
     this.state = "connecting";
     this.detail = "";
-    /** @type {any} */
     this.info = null;
     this.timer = 0;
-    this.checking = /** @type {Promise<void> | null} */ (null);
+    this.checking = (null);
     addEventListener("online", () => this.check());
     document.addEventListener("visibilitychange", () => document.hidden || this.check());
   }
@@ -43,11 +38,10 @@ export class Service extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @returns {Promise<{state: State, detail?: string}>} */
   async #find() {
     try {
       const step = await this.client.step();
-      if (step !== "ready") return { state: /** @type {State} */ (step) };
+      if (step !== "ready") return { state: (step) };
       this.info = await this.client.info(); // which needs the key, where there is one
       return { state: "ready" };
     } catch (error) {
@@ -57,11 +51,7 @@ export class Service extends EventTarget {
     }
   }
 
-  /**
-   * Wait until questions are accepted.
-   * @param {AbortSignal} signal
-   * @returns {Promise<void>}
-   */
+  /** Wait until questions are accepted. */
   async whenReady(signal) {
     while (this.state !== "ready") {
       signal.throwIfAborted();

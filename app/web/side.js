@@ -1,14 +1,29 @@
 /** One model's column: its answer as it is written, then what it took, or why there is none. */
 
-import { copy, find, make } from "./dom.js";
-import { answered, stats } from "./words.js";
+import { clamp, copy, find, make } from "./dom.js";
+import { render } from "./rendering.js";
+import { answered, counted, stats, wait } from "./words.js";
+
+/** After this long without a word people should know that none came. */
+const QUIET_SECONDS = 8;
 
 export class Side {
-  /** @param {HTMLElement} column */
-  constructor(column) {
+  /** `again` asks this model once more. */
+  constructor(column, again) {
     this.column = column;
     this.heading = find("header", column);
+    this.intro = [...column.children];
+    this.again = again;
     this.frame = 0;
+    this.finished = true;
+  }
+
+  /** Show what stood here before any question. */
+  reset() {
+    cancelAnimationFrame(this.frame);
+    this.finished = true;
+    delete this.column.dataset.state;
+    this.column.replaceChildren(...this.intro);
   }
 
   /** Empty the column for a new answer. */
@@ -22,17 +37,32 @@ export class Side {
     this.answer = find(".answer", this.column);
     this.answer.append(this.text);
     this.answer.ariaBusy = "true";
+    // The base runs on until it is cut off.
+    this.cutOff = this.column.dataset.model === "base" ? clamp(this.answer, "the base’s answer") : () => {};
+    this.heard();
     this.#show("waiting", "waiting for the first word");
     const button = find(".copy", this.column);
     button.addEventListener("click", () => copy(button, this.text?.data ?? ""));
   }
 
-  /**
-   * Add a piece. The document changes once per frame, however many pieces come.
-   * @param {string} piece
-   */
+  /** Note that all is well. */
+  heard() {
+    this.lastHeard = performance.now();
+  }
+
+  /** Say so when nothing has come for long. Returns whether it is said */
+  watch() {
+    const seconds = Math.floor((performance.now() - (this.lastHeard ?? 0)) / 1000);
+    if (this.finished || seconds < QUIET_SECONDS) return false;
+    const words = `nothing has come for ${counted(seconds, "second")}: it may have stalled`;
+    this.#show("stalled", words);
+    return true;
+  }
+
+  /** Add a piece. The document changes once per frame, however many pieces come. */
   append(piece) {
     this.pending += piece;
+    this.heard();
     this.frame ||= requestAnimationFrame(() => this.#flush());
   }
 
@@ -42,23 +72,25 @@ export class Side {
     if (!this.pending) return;
     this.text?.appendData(this.pending);
     this.pending = "";
+    this.cutOff?.();
     if (this.finished) return;
     this.#show("writing", "writing");
   }
 
-  /**
-   * Show how it ended.
-   * @param {import("./client.js").Side} side
-   */
+  /** Show how it ended. */
   finish(side) {
-    if (!answered(side)) return this.fail(side.problem.detail);
+    if (!answered(side)) {
+      const { detail, retry_after_seconds: seconds } = side.problem;
+      return this.fail(seconds ? `${detail} Ask again in ${wait(seconds)}.` : detail);
+    }
     this.pending = "";
     if (this.text) this.text.data = side.answer;
     this.#end("finished", "");
     const withheld = side.finish_reason === "notice";
     if (withheld) this.answer.dataset.blank = "No answer: the notice above comes first.";
     else if (!side.answer.trim()) this.answer.dataset.blank = "The model ended without a word.";
-    if (side.unsupported?.length) this.#doubt(side.answer, side.unsupported);
+    render(this.answer, side.answer, side.unsupported ?? []);
+    this.cutOff?.();
     const list = find(".stats", this.column);
     for (const [name, value] of stats(side)) {
       list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
@@ -66,35 +98,28 @@ export class Side {
     list.hidden = withheld;
   }
 
-  /** Mark what the references do not say. @param {string} answer @param {[number, number][]} spans */
-  #doubt(answer, spans) {
-    const why = "not found in the published answers listed below";
-    const letters = Array.from(answer); // code points, as spans count
-    const parts = spans.flatMap(([from, to], at) => [
-      letters.slice(spans[at - 1]?.[1] ?? 0, from).join(""),
-      make("mark", { title: why }, letters.slice(from, to).join("")),
-    ]);
-    this.answer.replaceChildren(...parts, letters.slice(spans.at(-1)?.[1]).join(""));
-    this.answer.after(make("p", { className: "help" }, `Dotted: ${why}.`));
-  }
-
-  /**
-   * Keep what there is, and say why there is no more.
-   * @param {string} why
-   */
+  /** Keep what there is, and say why there is no more. */
   fail(why) {
     this.#end("failed", "");
     const problem = find(".problem", this.column);
     problem.textContent = why;
     problem.hidden = false;
+    this.#offer();
+  }
+
+  /** Let this model be asked again. */
+  #offer() {
+    const button = find(".again-button", this.column);
+    button.hidden = false;
+    button.addEventListener("click", this.again, { once: true });
   }
 
   /** Keep what there is. */
   stop() {
     this.#end("stopped", this.text?.data || this.pending ? "stopped" : "stopped before it began");
+    this.#offer();
   }
 
-  /** @param {string} state @param {string} words */
   #end(state, words) {
     this.finished = true;
     this.#flush();
@@ -103,7 +128,6 @@ export class Side {
     this.#show(state, words);
   }
 
-  /** @param {string} state @param {string} words */
   #show(state, words) {
     this.column.dataset.state = state;
     const progress = find(".progress", this.column);

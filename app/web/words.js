@@ -1,27 +1,19 @@
 /** Numbers and outcomes in plain words. Knows nothing about the page's elements. */
 
-/** @typedef {import("./client.js").Answer} Answer */
-/** @typedef {import("./client.js").Side} Side */
-
 const number = new Intl.NumberFormat("en");
 const compact = new Intl.NumberFormat("en", { notation: "compact" });
 
-/** @param {Side} side @returns {side is Answer} */
 export const answered = (side) => "answer" in side;
 
-/** @param {number} count @param {string} unit */
 export const counted = (count, unit) => `${number.format(count)} ${unit}${count === 1 ? "" : "s"}`;
 
-/** @param {number} share */
 export const percent = (share) => `${Math.round(share * 100)}%`;
 
-/** @param {number} milliseconds */
 export function duration(milliseconds) {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-/** @param {number} seconds */
 export function wait(seconds) {
   if (seconds < 120) return counted(seconds, "second");
   return seconds < 7200
@@ -29,15 +21,13 @@ export function wait(seconds) {
     : counted(Math.ceil(seconds / 3600), "hour");
 }
 
-/** @param {number} parameters */
 export const size = (parameters) => `${compact.format(parameters)} parameters`;
 
-/** @param {Answer} answer @returns {[string, string][]} what it took, by name */
+/** What it took, by name. */
 export function stats({ finish_reason, usage, timing, support }) {
   const { completion_tokens } = usage;
   const writing = (timing.total_ms - timing.first_token_ms) / 1000;
   const speed = completion_tokens > 1 && writing > 0 ? (completion_tokens - 1) / writing : null;
-  /** @type {[string, string][]} */
   const all = [
     ["Finish", finish_reason === "end" ? "ended by itself" : "cut at the limit"],
     ["Length", counted(completion_tokens, "token")],
@@ -46,12 +36,12 @@ export function stats({ finish_reason, usage, timing, support }) {
   ];
   if (support !== undefined) {
     const share = `${percent(support)} by its words. Agreeing does not make it true.`;
-    all.push(["Agrees with the published answers below", share]);
+    all.push(["Agrees with the published answers above", share]);
   }
   return all;
 }
 
-/** @param {Answer} tuned @param {Answer} base @returns {string} how the two differ */
+/** How the two differ. */
 export function difference(tuned, base) {
   if (tuned.finish_reason === "notice") return "Neither gave an answer: the notice comes first.";
   if (tuned.answer === base.answer) return "Both models gave the same answer.";

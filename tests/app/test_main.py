@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -15,7 +16,7 @@ from app.main import create_app
 from app.server import Server, serve
 from app.settings import Settings
 from tests.app.conftest import FakeEngine, client_of
-from tests.app.conftest import Server as Process
+from tests.app.server_process import Server as Process
 
 
 def test_a_service_told_to_stop_is_not_ready_at_once() -> None:
@@ -67,6 +68,8 @@ async def test_health_turns_red_when_an_inference_thread_dies(
         engines["base"].alive = False
         assert (await client.get("/healthz")).status_code == 503
         assert (await client.get("/readyz")).json() == {"status": "failed"}
+        assert (await client.post("/answer", json={"question": "?"})).status_code == 200
+        engines["fine-tuned"].alive = False
         refused = await client.post("/answer", json={"question": "?"})
         assert refused.status_code == 503
         assert refused.headers["content-type"] == "application/problem+json"
@@ -89,10 +92,10 @@ async def test_questions_before_ready_are_refused(path: str) -> None:
 
 
 async def test_the_guard_is_the_models_own_unless_a_setting_says_otherwise(
-    fine_tuned: Checkpoint, base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    fine_tuned: Checkpoint, base: Checkpoint
 ) -> None:
-    monkeypatch.setattr(fine_tuned.model.generation_config, "no_repeat_ngram_size", 6)
-    engines: Any = {"fine-tuned": FakeEngine(fine_tuned, "A"), "base": FakeEngine(base, "B")}
+    guarded = replace(fine_tuned, no_repeat_ngram_size=6)
+    engines: Any = {"fine-tuned": FakeEngine(guarded, "A"), "base": FakeEngine(base, "B")}
     for settings, expected in [
         (Settings(), [6, 0]),
         (Settings(no_repeat_ngram_size=0, base_no_repeat_ngram_size=4), [0, 4]),
@@ -107,3 +110,12 @@ async def test_the_guard_is_the_models_own_unless_a_setting_says_otherwise(
             assert used == expected
         for engine in engines.values():
             engine.alive = True  # the app stopped them at its end
+
+
+@pytest.mark.parametrize("name", ["MEDQA_API_KEYS", "MEDQA_API_KEYS_FILE"])
+def test_an_empty_lock_does_not_open(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, "")
+    assert serve(Mock(spec=Workers)) == 2
+    assert f"{name}: is set but empty" in capsys.readouterr().err

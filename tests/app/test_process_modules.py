@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 _TELL = (
     "import os, signal, sys\n"

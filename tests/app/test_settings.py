@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app import main
-from app import settings as settings_module
+from app import main, setting_types
 from app.engine.interface import Source
 from app.main import sources
 from app.settings import DEMO, GPT2, GPT2_REVISION, Settings
@@ -89,9 +88,9 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_redis_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings_module, "find_spec", lambda _: None)
+    monkeypatch.setattr(setting_types, "find_spec", lambda _: None)
     monkeypatch.setenv("MEDQA_RATE_LIMIT_STORAGE", "redis://user:secret@localhost")
-    with pytest.raises(ValidationError, match=r"pip install 'medqa\[redis\]'") as refused:
+    with pytest.raises(ValidationError, match=r"pip install -e '\.\[redis\]'") as refused:
         Settings()
     assert "secret" not in str(refused.value)
 
@@ -105,6 +104,7 @@ def test_an_empty_variable_is_as_good_as_none(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Compose files write what is not set as an empty string."""
+    monkeypatch.delenv("MEDQA_REFERENCES")
     default = Settings()
     monkeypatch.setenv(f"MEDQA_{name.upper()}", "")
     assert Settings() == default
@@ -114,6 +114,7 @@ def test_an_empty_variable_is_as_good_as_none(
 
 
 def test_all_may_be_empty_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MEDQA_REFERENCES")
     default = Settings()
     for name in Settings.model_fields:
         monkeypatch.setenv(f"MEDQA_{name.upper()}", "")

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 DOCKER = Path(__file__).parents[2] / "docker"
 QUESTION = {"question": "What is asthma?", "max_new_tokens": 12}

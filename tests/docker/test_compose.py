@@ -64,3 +64,27 @@ def test_settings_exist() -> None:
             named = [name for name in service.get("environment", {}) if name.startswith("MEDQA_")]
             fields = {name.removeprefix("MEDQA_").lower() for name in named}
             assert fields <= set(Settings.model_fields)
+
+
+def test_a_gpu_that_is_missing_is_an_error_and_not_a_slow_service() -> None:
+    gpu, cpu = services("compose.gpu.yaml")["medqa"], services("compose.yaml")["medqa"]
+    assert gpu["environment"]["MEDQA_DEVICE"] == "${MEDQA_DEVICE:-cuda}"
+    reserved = gpu["deploy"]["resources"]["reservations"]["devices"]
+    assert [device["driver"] for device in reserved] == ["nvidia"]
+    limits = gpu["deploy"]["resources"]["limits"]
+    assert limits["cpus"] != cpu["deploy"]["resources"]["limits"]["cpus"]
+    assert limits["memory"] != cpu["deploy"]["resources"]["limits"]["memory"]
+    comment = (DOCKER / "compose.gpu.yaml").read_text(encoding="utf-8")
+    assert "driver 580.65" in comment
+
+
+def test_a_cluster_is_told_how_many_cards_a_replica_gets() -> None:
+    config = yaml.safe_load((DOCKER / "ray.yaml").read_text(encoding="utf-8"))
+    assert "num_gpus" in config["applications"][0]["args"]
+
+
+def test_what_only_some_builds_of_pytorch_have_is_removed_if_it_is_there() -> None:
+    text = (DOCKER.parent / "Dockerfile").read_text(encoding="utf-8")
+    removals = [line for line in text.splitlines() if "site-packages/torch/" in line]
+    assert removals
+    assert "rm -rf " in removals[0]

@@ -6,7 +6,7 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 from tests.docker.conftest import DOCKER
 
 ROOT = DOCKER.parent

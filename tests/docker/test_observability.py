@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 from tests.docker.conftest import DOCKER, ask_everything, dashboard_queries
 
 ALERTS = DOCKER / "prometheus/alerts.yaml"

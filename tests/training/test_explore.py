@@ -296,6 +296,5 @@ def test_the_hundred_foci_are_the_frozen_ones_and_all_drawn(real: Path, referenc
     assert shown["Rows"].is_monotonic_decreasing
     svg = (real / "exploration" / "plots" / "top_foci.svg").read_text(encoding="utf-8")
     texts = {text.text for text in ElementTree.fromstring(svg).iter() if text.text}
-    whole = {focus for focus in shown["Focus"] if len(focus) <= 44}
-    assert len(whole) > 90
+    assert len(whole := {focus for focus in shown["Focus"] if len(focus) <= 44}) > 90
     assert whole <= texts

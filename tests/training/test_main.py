@@ -30,7 +30,7 @@ def test_a_mistake_ends_the_process_in_one_line() -> None:
 def test_an_unknown_recipe_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["finetune", "--recipe", "fast"]) == 2
     told = capsys.readouterr()
-    assert told.err.startswith("error: no recipe 'fast'; there are demo, full, lora, seed")
+    assert told.err.startswith("error: no recipe 'fast'; there are demo, full, lora, notebook")
     assert len(told.err.splitlines()) == 1
     assert not told.out
 

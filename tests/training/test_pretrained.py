@@ -93,6 +93,10 @@ BROKEN_FILES = {
         r"quantised \(gptq\); give the model that they were made from",
     ),
     "adapter": (content("adapter_config.json", "{}"), "it holds an adapter; merge"),
+    "adapter alone": (
+        lambda directory: (directory / "config.json").rename(directory / "adapter_config.json"),
+        "it holds an adapter; merge",
+    ),
     "family": (fields("config.json", model_type="gpt_neo"), "a gpt_neo; only GPT-2"),
     "unheard of": (fields("config.json", model_type="mine"), r"config\.json cannot be read"),
     "heads": (fields("config.json", n_head=3), "its weights cannot be read .*divisible"),

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from training.data.examples import IGNORED, read_rows
@@ -23,6 +24,7 @@ from training.recipe import Recipe
 from training.report.learning_curves import CURVES, curves_png
 from training.report.model_card import fine_tuned_card
 from training.report.publish import training_record
+from training.trainer import distributed
 from training.trainer.base_model import load_to_go_on
 from training.trainer.checkpoints import begin, checkpoints_of, has_checkpoint, resumed
 from training.trainer.muon import optimizers
@@ -56,6 +58,9 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
     plan = recipe.reading
     if plan is None:
         raise TrainingError(f"recipe {recipe.name} has no reading section")
+    if parse_flag_from_env("ACCELERATE_USE_FSDP"):  # as `accelerate launch` tells
+        raise TrainingError("the reading stage does not go with FSDP: launch it with --multi_gpu")
+    place = distributed.join()
     torch.set_flush_denormal(True)  # numbers too small to matter would slow a CPU down
     set_seed(recipe.seed)
     model, tokenizer = load_to_go_on(out, plan.dropout)
@@ -69,11 +74,11 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
     work = reading_checkpoints_of(out)
     begun = {"recipe": recipe.model_dump()}
     last = resumed(work, begun) if resume else None
-    if PartialState().is_main_process and not resume:
+    if place.is_main_process and not resume:
         begin(work, begun)
     trainer = _trainer(recipe, model, tokenizer, sets, work)
     run_to_the_end(trainer, last)
-    if PartialState().is_main_process:
+    if place.is_main_process:
         reading = {"examples": dict(zip(("train", "valid"), map(len, sets), strict=True))}
         record = training_record(out) | {
             "recipe": recipe.model_dump(),
@@ -83,7 +88,7 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
         index = training_text(data, recipe.finetuning.rows, tokenizer)
         _save(recipe, model, tokenizer, out, record, index)
         shutil.rmtree(work, ignore_errors=True)
-    PartialState().wait_for_everyone()
+    place.wait_for_everyone()
 
 
 def reading_checkpoints_of(out: Path) -> Path:

@@ -1,9 +1,12 @@
 """The processes of one run, one or as many as `accelerate launch` started; what FSDP splits."""
 
+import os
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from transformers import AutoModelForCausalLM, PreTrainedModel, Trainer
 from transformers.utils import logging
 
@@ -18,6 +21,7 @@ def join() -> PartialState:
         TrainingError: the environment tells of other processes, which cannot be found.
 
     """
+    one_card(os.environ)
     try:
         place = PartialState(cpu=not torch.accelerator.is_available())
     except (ValueError, RuntimeError, OSError) as error:
@@ -30,14 +34,29 @@ def join() -> PartialState:
     return place
 
 
-def check_shardable(trainer: Trainer, plan: Finetuning) -> None:
+def one_card(environment: MutableMapping[str, str]) -> None:
+    """Leave one card to be seen, unless `accelerate launch` or torchrun began this process.
+
+    Trainer would spread a single process over all of them (DataParallel): the batch would grow with
+    their number, and the evaluations and patience that the recipe counts in steps with it. To be
+    called before anything asks for cards.
+    """
+    if "LOCAL_RANK" in environment or "WORLD_SIZE" in environment:
+        return
+    environment["CUDA_VISIBLE_DEVICES"] = environment.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+
+
+def check_shardable(plan: Finetuning) -> None:
     """Refuse what needs whole matrices, or whole checkpoints.
+
+    Before there is a Trainer: it takes no optimizer of ours under FSDP, and says so in other words.
 
     Raises:
         TrainingError: FSDP is on, and the recipe asks for Muon or LoRA.
 
     """
-    if trainer.is_fsdp_enabled and (plan.lora or plan.optimisation.muon_learning_rate):
+    sharded = parse_flag_from_env("ACCELERATE_USE_FSDP")  # as `accelerate launch` tells
+    if sharded and (plan.lora or plan.optimisation.muon_learning_rate):
         raise TrainingError(
             "finetuning.lora and optimisation.muon_learning_rate do not go with FSDP: leave them "
             "out, or launch with --multi_gpu"

@@ -1,5 +1,8 @@
 """A recipe's optimisation as Trainer arguments, with the number format this device is fast in."""
 
+import logging
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,8 @@ import torch
 from transformers import TrainingArguments
 
 from training.recipe import Optimisation
+
+logger = logging.getLogger(__name__)
 
 # Renamed on the way from transformers 5.17 to 5.23, where the old name warns.
 CHECKPOINTING = next(
@@ -27,10 +32,20 @@ def bfloat16_is_fast() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def can_compile() -> bool:
+    """Whether there is a compiler for torch.compile: C++ for a CPU, C for what Triton launches."""
+    names = ("cc", "gcc", "clang") if torch.cuda.is_available() else ("c++", "g++", "clang++", "cl")
+    named = os.environ.get("CC" if torch.cuda.is_available() else "CXX")
+    return any(shutil.which(name) for name in ([named] if named else names))
+
+
 def training_arguments(
     optimisation: Optimisation, out: Path, seed: int, **more: Any
 ) -> TrainingArguments:
     """Return Trainer arguments; `more` are further TrainingArguments fields."""
+    compiled = optimisation.compiled and can_compile()
+    if optimisation.compiled and not compiled:
+        logger.warning("the recipe is not compiled, as there is no C compiler: slower, else alike")
     return TrainingArguments(
         output_dir=str(out),
         seed=seed,
@@ -47,7 +62,7 @@ def training_arguments(
         optim="adamw_torch_fused",
         use_cpu=not torch.accelerator.is_available(),  # else bf16 is refused on a CPU
         bf16=bfloat16_is_fast(),
-        torch_compile=optimisation.compiled,
+        torch_compile=compiled,
         report_to="none",
         dataloader_pin_memory=torch.cuda.is_available(),
         **more,

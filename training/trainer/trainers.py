@@ -21,22 +21,36 @@ _SHOWN_TOKENS = 24
 
 
 class FiniteTrainer(Trainer):
-    """Trainer, with every step's loss and every checkpoint's writing checked."""
+    """Trainer, with every step's loss and every checkpoint's writing checked.
+
+    Losses stay on their device until the last batch of a step: each look at one makes the host wait
+    for the device, and an accumulated step has many.
+    """
+
+    _seen: list[tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def training_step(self, *arguments: Any, **named: Any) -> torch.Tensor:
         """Run one forward and backward pass.
 
         Raises:
-            TrainingError: its loss is infinite or not a number.
+            TrainingError: the loss of a batch of this step is infinite or not a number; told at
+                the step's last batch, before the model is changed.
 
         """
         loss: torch.Tensor = super().training_step(*arguments, **named)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"step {self.state.global_step + 1}: the loss is {float(loss)} on the batch that "
-                f"begins {self._beginning(arguments[1])}; a lower learning rate may help"
-            )
+        self._seen = [*(self._seen or []), (loss.detach(), arguments[1]["input_ids"])]
+        if self.accelerator.sync_gradients:
+            seen, self._seen = self._seen, None
+            self._check(torch.stack([each for each, _ in seen]).tolist(), [ids for _, ids in seen])
         return loss
+
+    def _check(self, losses: list[float], batches: list[torch.Tensor]) -> None:
+        for loss, ids in zip(losses, batches, strict=True):
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"step {self.state.global_step + 1}: the loss is {loss} on the batch that "
+                    f"begins {self._beginning(ids)}; a lower learning rate may help"
+                )
 
     def _save_checkpoint(self, *arguments: Any, **named: Any) -> None:
         try:
@@ -47,8 +61,8 @@ class FiniteTrainer(Trainer):
                 f"{self.args.output_dir}: {str(error).splitlines()[0]}"
             ) from error
 
-    def _beginning(self, batch: dict[str, torch.Tensor]) -> str:
-        ids = batch["input_ids"][0, :_SHOWN_TOKENS].tolist()
+    def _beginning(self, batch: torch.Tensor) -> str:
+        ids = batch[0, :_SHOWN_TOKENS].tolist()
         tokenizer: Any = self.processing_class
         return repr(tokenizer.decode(ids)) if tokenizer else str(ids)
 

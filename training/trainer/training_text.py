@@ -26,6 +26,8 @@ from training.errors import DataError
 
 FILE = "training_text.npz"
 
+_NOTEBOOK = ("notebook", "seed")  # what recipes, and records of older models, call its rows
+
 STRIDE = 2
 """Every other suffix: of the demo pair 9 MB, and 15 MB with all of them."""
 
@@ -42,12 +44,13 @@ def training_text(data: Path, rows: str, tokenizer: PreTrainedTokenizerBase) -> 
         DataError: the data is missing, or has no such rows.
 
     """
-    column = "SeedRow" if rows == "notebook" else "Split"
-    table = read_rows(data, ["AnswerClean", "Focus", column])
+    column = "SeedRow" if rows in _NOTEBOOK else "Split"
+    table = read_rows(data, ["AnswerClean", column])
     trained = table[table[column] == "train"]
     if trained.empty:
         raise DataError(f"{data / 'medquad.csv'} has no rows with {column} 'train'")
-    topics, _ = pd.factorize(trained["Focus"])
+    # Where no topics are named, each answer is its own.
+    topics, _ = pd.factorize(trained.get("Focus", trained.index))
     return indexed(trained["AnswerClean"].tolist(), topics.tolist(), tokenizer)
 
 

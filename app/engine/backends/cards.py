@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-INSTALL = "pip install 'medqa[gpu]'"
+INSTALL = "pip install -e '.[gpu]'"
 
 _LEAST_DRIVERS = MappingProxyType({11: "450.80", 12: "525.60", 13: "580.65"})
 """By CUDA's major version: NVIDIA's CUDA compatibility guide, table of minor versions, Linux."""

@@ -99,7 +99,7 @@ def _gpt2(model: GPT2, wanted: Wanted) -> Computing:
             logger.warning("it runs on PyTorch, and slower: %s", error)
     else:
         _require_torch("OpenVINO is not installed" if wanted.device == "cpu" else wanted.device)
-    from app.engine.backends import torch_loading
+    from app.engine.backends.pytorch import loading as torch_loading
 
     return torch_loading.load(
         model,
@@ -113,7 +113,7 @@ def _gpt2(model: GPT2, wanted: Wanted) -> Computing:
 
 def _other(directory: Path, config: Mapping[str, Any], wanted: Wanted, why: str) -> Computed:
     _require_torch(why)
-    from app.engine.backends import torch_loading
+    from app.engine.backends.pytorch import loading as torch_loading
 
     Weights(directory)  # refused like a GPT-2's: pickled, cut off, not there
     backend = torch_loading.load_other(

@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from app.engine.backends.interface import Run
-from app.engine.backends.torch_gpt2 import TorchGPT2
+from app.engine.backends.pytorch.gpt2 import TorchGPT2
 from app.engine.checks.subject import Finding, Subject, array
 from app.engine.interface import Decoding
 from app.engine.sampling import Row

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 QUESTION = "What is asthma?"
 

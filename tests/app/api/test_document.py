@@ -11,6 +11,7 @@ from app.main import create_app
 from app.settings import Settings
 
 _OPERATIONS = {
+    "search": "post /references",
     "answer": "post /answer",
     "compare": "post /compare",
     "find_references": "get /references",

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 _SHARED = settings(suppress_health_check=list(HealthCheck), deadline=None)
 _CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -27,7 +27,11 @@ _CHECKS = [status_code_conformance, content_type_conformance, response_schema_co
 
 _DOCUMENT: Any = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 _OPERATIONS = [result.ok() for result in _DOCUMENT.get_all_operations()]
-_ASKING = [operation for operation in _OPERATIONS if operation.method == "post"]
+_ASKING = [
+    operation
+    for operation in _OPERATIONS
+    if operation.method == "post" and operation.path != "/references"  # which has no stream
+]
 
 
 @pytest.mark.parametrize("operation", _OPERATIONS, ids=lambda operation: operation.label)
@@ -45,7 +49,7 @@ def test_what_the_document_allows_and_forbids(
 
 @pytest.mark.parametrize("operation", _ASKING, ids=lambda operation: operation.label)
 def test_streams_hold_the_events_that_the_document_names(server: Server, operation: Any) -> None:
-    question = {"question": "I took too many pills, what now?", "max_new_tokens": 3}
+    question = {"question": "I took too many pills, what now?", "max_new_tokens": 12}
     raw = {"model": "base", "max_tokens": 3}
     body = {
         "/v1/completions": raw | {"prompt": "Asthma", "stream_options": {"include_usage": True}},
@@ -54,7 +58,7 @@ def test_streams_hold_the_events_that_the_document_names(server: Server, operati
     case = operation.Case(body=body | {"stream": True}, media_type="application/json")
     response = case.call(base_url=server.url, timeout=60)
     assert response.headers["content-type"][0].startswith("text/event-stream")
-    assert response.text.count("data: ") > 2
+    assert response.text.count("data: ") >= 2
     case.validate_response(response, checks=_CHECKS)
 
 

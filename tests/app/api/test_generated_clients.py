@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 KEY = "mq-generated"
 QUESTION = "What is asthma?"

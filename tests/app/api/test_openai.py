@@ -8,7 +8,8 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.app.conftest import Faked, Server
+from tests.app.conftest import Faked
+from tests.app.server_process import Server
 
 QUESTION = "What is asthma?"
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": QUESTION}]

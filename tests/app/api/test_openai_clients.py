@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 _NODE_CLIENT = Path(__file__).with_name("openai_client.mjs")
 _PACKAGE = "openai@7.55.0"

@@ -7,7 +7,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 QUESTION = "What is asthma?"
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": QUESTION}]
@@ -50,7 +50,7 @@ def test_values_that_ask_for_nothing_are_accepted(client: openai.OpenAI, server:
     [
         {"n": 2},
         {"top_logprobs": 2},  # without logprobs
-        {"logprobs": True, "top_logprobs": 21},
+        {"top_logprobs": 21, "logprobs": True},
         {"tools": [{"type": "function", "function": {"name": "f"}}]},
         {"response_format": {"type": "json_object"}},
         {"logit_bias": {"50256": -100}},

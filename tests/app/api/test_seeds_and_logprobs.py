@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 QUESTION = "What is asthma?"
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": QUESTION}]

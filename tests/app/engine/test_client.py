@@ -5,7 +5,7 @@ import math
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
@@ -213,60 +213,6 @@ async def test_signals_for_the_service_are_not_for_its_workers(engine: WorkerEng
         assert len([token async for token in tokens]) == 59
 
 
-async def test_workers_end_with_the_server() -> None:
-    with closing(Workers(2)) as workers:
-        processes = _processes()[:2]
-        for place in range(2):
-            workers.connection(place).close()
-        async with asyncio.timeout(10):
-            while any(each in _processes() for each in processes):  # noqa: ASYNC110 - others' end
-                await asyncio.sleep(0.01)
-
-
-async def test_an_ended_process_is_started_again_some_times(
-    pair: Path, fine_tuned: Checkpoint, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    async with running_engine(pair / "fine-tuned", LIMITS, restarts=1) as engine:
-        expected = generated(fine_tuned, PROMPTS[0], 12)
-        drafted = engine.drafted
-        async with aclosing(engine.generate([5, 6], Decoding(100))) as tokens:
-            await anext(tokens)
-            _processes()[0].kill()
-            with pytest.raises(GenerationFailed):
-                async for _ in tokens:
-                    pass
-        assert not engine.alive
-        assert engine.restarting
-        with pytest.raises(NotReady):
-            await _ids(engine, PROMPTS[0])
-        await _until(lambda: engine.alive)
-        assert not engine.restarting
-        assert engine.process_id == _processes()[0].pid
-        assert await _ids(engine, PROMPTS[0]) == expected
-        assert engine.drafted >= drafted
-        _processes()[0].kill()
-        await _until(lambda: not engine.alive)
-        await asyncio.sleep(0.1)
-        assert not engine.restarting
-    assert "started again" in caplog.text
-
-
-async def test_one_that_cannot_start_again_is_tried_as_often(broken: Path) -> None:
-    async with running_engine(broken, LIMITS, restarts=1) as engine:
-        (broken / "model.safetensors").write_bytes(b"not weights")
-        _processes()[0].kill()
-        await _until(lambda: engine.restarting)
-        await _until(lambda: not engine.restarting)
-        assert not engine.alive
-
-
-async def _until(state: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not state():  # noqa: ASYNC110 - a state, as for any client
-            await asyncio.sleep(0.01)
-
-
 async def test_a_model_that_must_not_be_served_is_named(broken: Path) -> None:
     (broken / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match=str(broken)):
@@ -282,8 +228,10 @@ async def test_training_answers_that_cannot_be_read_are_named(broken: Path) -> N
 
 
 async def test_a_worker_that_ends_while_it_loads_is_no_riddle(pair: Path) -> None:
+    others = _processes()  # of servers that other tests share
     with closing(Workers(1)) as workers:
-        _processes()[0].kill()
+        [begun] = [each for each in _processes() if each not in others]
+        begun.kill()
         with pytest.raises(CheckpointError, match="fine-tuned: its process ended"):
             await WorkerEngine.load(
                 workers.connection(0),

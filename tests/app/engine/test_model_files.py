@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -109,41 +110,54 @@ def hub(pair: Path) -> Iterator[Hub]:
     running.stop()  # a second stop does no harm
 
 
-def _load_by_hub_id(hub: Hub, home: Path, revision: str = "v1") -> str:
-    """Load in a process of its own, because the hub's address is read at import."""
-    script = (
-        "from app.engine.checkpoint import load; from app.errors import *\n"
-        "from app.engine.interface import Source\n"
-        "try:\n"
-        f"    source = Source('me/tiny', '{revision}')\n"
-        "    found = load(source, device='cpu', dtype='auto', threads=1, cache_tokens=64)\n"
-        "    print('loaded', found.revision, found.parameters)\n"
-        "except CheckpointError as error: print('refused', error)\n"
-    )
+_LOADS_WHAT_IS_ASKED_FOR = """
+import sys
+from app.engine.checkpoint import load
+from app.engine.interface import Source
+from app.errors import CheckpointError
+for line in sys.stdin:
+    try:
+        source = Source("me/tiny", line.strip())
+        found = load(source, device="cpu", dtype="auto", threads=1, cache_tokens=64)
+        print("loaded", found.revision, found.parameters, flush=True)
+    except CheckpointError as error:
+        print("refused", error, flush=True)
+"""
+
+
+@contextmanager
+def _loading_by_hub_id(hub: Hub, home: Path) -> Iterator[Callable[[str], str]]:
+    """Load revisions in a process of its own, because the hub's address is read at import."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
+    with subprocess.Popen(
+        [sys.executable, "-c", _LOADS_WHAT_IS_ASKED_FOR],
         cwd=ROOT,
         env=clean | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
+    ) as process:
+        asked, told = process.stdin, process.stdout
+        assert asked
+        assert told
+
+        def load_revision(revision: str) -> str:
+            asked.write(f"{revision}\n")
+            asked.flush()
+            return told.readline()
+
+        yield load_revision
 
 
+@pytest.mark.long
 def test_hub_id_revision_cache_and_offline(hub: Hub, tmp_path: Path) -> None:
-    home = tmp_path / "cache"
-    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
-    assert any("revision/v1" in request for request in hub.requests)
-    assert any(f"{COMMIT}/model.safetensors" in request for request in hub.requests)
-
-    unknown = _load_by_hub_id(hub, home, revision="v3")
-    assert unknown.startswith("refused me/tiny@v3: not a directory here, not in the hub cache")
-
+    refusal = "not a directory here, not in the hub cache"
+    with _loading_by_hub_id(hub, tmp_path) as load_revision:
+        assert load_revision("v1").startswith(f"loaded {COMMIT}")
+        assert any("revision/v1" in request for request in hub.requests)
+        assert any(f"{COMMIT}/model.safetensors" in request for request in hub.requests)
+        assert load_revision("v3").startswith(f"refused me/tiny@v3: {refusal}")
     hub.stop()
-    assert _load_by_hub_id(hub, home).startswith(f"loaded {COMMIT}")
-    nothing = _load_by_hub_id(hub, tmp_path / "empty")
-    assert nothing.startswith("refused me/tiny@v1: not a directory here, not in the hub cache")
+    with _loading_by_hub_id(hub, tmp_path) as load_revision:
+        assert load_revision("v1").startswith(f"loaded {COMMIT}")
+        assert load_revision("v2").startswith(f"refused me/tiny@v2: {refusal}")

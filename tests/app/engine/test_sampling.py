@@ -14,7 +14,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from app.engine.backends import torch_sampling
+from app.engine.backends.pytorch import sampling as torch_sampling
 from app.engine.interface import Decoding
 from app.engine.sampling import Choice, Row, choose, draws
 
@@ -114,7 +114,8 @@ def test_known_tokens_and_chosen_ones_are_told() -> None:
     ]
     scored, told, untold = _both(logits, rows)
     expected = torch.from_numpy(logits).log_softmax(-1).numpy()
-    assert scored == Choice(3, pytest.approx(expected[0, 3], abs=1e-5))
+    assert scored.token == 3
+    assert scored.logprob == pytest.approx(expected[0, 3], abs=1e-5)
     assert told.token != best
     assert told.logprob == pytest.approx(expected[1, told.token], abs=1e-5)
     assert [token for token, _ in told.top] == np.argsort(-logits[1])[:4].tolist()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.engine.admission import Limits
-from app.engine.drafting import Drafter
+from app.engine.drafting import Drafter, StepCost
 from app.engine.guard import RepetitionGuard
 from app.engine.interface import Decoding, Token
 from app.engine.requests import Generation, Scoring
@@ -74,7 +74,10 @@ def test_each_gets_the_tokens_that_it_would_get_alone(batch: int, drafts: bool) 
         {"temperature": 0.3, "seed": 6, "top_p": 0.8, "no_repeat_ngram_size": 2},
     ],
 )
-def test_guesses_change_nothing_but_the_number_of_steps(decoding: dict[str, Any]) -> None:
+def test_guesses_change_nothing_but_the_number_of_steps(
+    decoding: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StepCost, "learn", lambda *_: None)  # of a fake's seconds, and a busy host
     made, steps = [], []
     for drafts in (False, True):
         backend = FakeBackend(order=1)
@@ -128,7 +131,8 @@ def test_a_prompt_slows_running_answers_by_one_chunk_at_most() -> None:
         pass
     scheduler.add(9, _answer([7] * 100, 5))
     scheduler.add(10, _answer([8] * 3, 5))
-    before, firsts = len(backend.steps), {}
+    before = len(backend.steps)
+    firsts: dict[int, int] = {}
     while len(firsts) < 2:
         for number, _, _ in scheduler.step():
             firsts.setdefault(number, len(backend.steps)) if number > 8 else None

@@ -17,7 +17,7 @@ from app.engine.step_loop import StepLoop
 from app.errors import GenerationFailed
 from tests.app.engine.fake_backend import FakeBackend
 
-STALL_SECONDS = 0.3
+STALL_SECONDS = 1.0
 
 
 class Running:

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.conftest import Server
 from tests.app.faults.wire import QUESTION
+from tests.app.server_process import Server
 
 RECEIVE_SECONDS = 2
 SEND_SECONDS = 2

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.conftest import Server
 from tests.app.faults.conftest import answer, pair_settings, started, unharmed
 from tests.app.faults.wire import QUESTION
+from tests.app.server_process import Server
 
 pytestmark = pytest.mark.long
 

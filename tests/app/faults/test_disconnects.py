@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.app.conftest import Server
 from tests.app.faults.conftest import PLACES, settled, under_load
 from tests.app.faults.wire import asking, connected, everything, reset, status
+from tests.app.server_process import Server
 
 _CLIENTS = 4
 _VANISHINGS = 40  # of each

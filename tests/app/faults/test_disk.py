@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.conftest import Server
 from tests.app.engine.test_model_files import Hub, hub
 from tests.app.faults.conftest import answer, pair_settings, settled, started, under_load
+from tests.app.server_process import Server
 
 __all__ = ["hub"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import Server
 from tests.app.faults.wire import connected, everything, post, status
+from tests.app.server_process import Server
 
 _ROUTES = [
     (method.upper(), path.replace("{model}", "..%2f..%2fetc%2fpasswd"))

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from tests.app.conftest import Server
 from tests.app.faults.wire import QUESTION
+from tests.app.server_process import Server
 
 
 def test_a_step_without_memory(outlived: Server) -> None:

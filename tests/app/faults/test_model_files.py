@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.conftest import Server
 from tests.app.faults.conftest import answer, pair_settings, started, under_load, unharmed
+from tests.app.server_process import Server
 
 pytestmark = pytest.mark.long
 

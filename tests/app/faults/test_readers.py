@@ -6,9 +6,9 @@ import time
 
 import psutil
 
-from tests.app.conftest import Server
 from tests.app.faults.conftest import PLACES, SEND_SECONDS, running, settled
 from tests.app.faults.wire import asking, connected, get
+from tests.app.server_process import Server
 
 _DOCUMENTS = 100  # more than all buffers hold
 _MEBIBYTE = 1 << 20

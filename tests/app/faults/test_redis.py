@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.conftest import free_port
 from tests.app.faults.conftest import answer, pair_settings, started, under_load, unharmed
+from tests.app.server_process import free_port
 
 pytestmark = pytest.mark.long
 

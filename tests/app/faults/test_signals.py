@@ -9,7 +9,6 @@ import httpx
 import psutil
 import pytest
 
-from tests.app.conftest import Server, free_port
 from tests.app.faults.conftest import (
     BEFORE_EACH_STEP,
     answer,
@@ -19,6 +18,7 @@ from tests.app.faults.conftest import (
     under_load,
 )
 from tests.app.faults.wire import asking, connected, everything
+from tests.app.server_process import Server, free_port
 
 pytestmark = pytest.mark.long
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.app.conftest import Server
 from tests.app.faults.conftest import RECEIVE_SECONDS, under_load
 from tests.app.faults.wire import asking, connected, everything, get, post, status
+from tests.app.server_process import Server
 
 PATIENCE = RECEIVE_SECONDS + 20  # seconds: a busy machine is late
 

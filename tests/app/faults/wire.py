@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 
 QUESTION = "What is asthma?"
 

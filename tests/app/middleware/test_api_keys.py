@@ -47,7 +47,7 @@ def test_a_plain_key_stops_the_start_and_is_not_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MEDQA_API_KEYS", f"alice:{DIGEST},{PLAIN}")
-    assert main() == 2
+    assert main([]) == 2
     printed = capsys.readouterr()
     assert "MEDQA_API_KEYS, entry 2: not a SHA-256 digest" in printed.err
     assert "sha256sum" in printed.err
@@ -77,7 +77,7 @@ def test_a_bad_file_stops_the_start(
     if content is not None:
         file.write_bytes(content)
     monkeypatch.setenv("MEDQA_API_KEYS_FILE", str(file))
-    assert main() == 2
+    assert main([]) == 2
     printed = capsys.readouterr().err
     assert "error: MEDQA_API_KEYS_FILE: " in printed
     assert complaint in printed

@@ -6,7 +6,8 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from app.errors import GenerationFailed, QueueFull
-from tests.app.conftest import Faked, Server
+from tests.app.conftest import Faked
+from tests.app.server_process import Server
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is asthma?"}]
 

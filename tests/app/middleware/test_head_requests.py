@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
-from tests.app.conftest import Asking, Server
+from tests.app.conftest import Asking
 from tests.app.middleware.test_authentication import KEYS
+from tests.app.server_process import Server
 
 
 @pytest.mark.parametrize(

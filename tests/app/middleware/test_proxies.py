@@ -12,7 +12,8 @@ from app import server
 from app.engine.checkpoint import Checkpoint
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import FakeEngine, free_port, running
+from tests.app.conftest import FakeEngine, running
+from tests.app.server_process import free_port
 
 Serve = Callable[..., str]
 

@@ -9,7 +9,8 @@ from app.answering.answerer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import FakeEngine, Server, client_of
+from tests.app.conftest import FakeEngine, client_of
+from tests.app.server_process import Server
 
 MADE = re.compile(r"[0-9a-f]{32}")
 

@@ -49,7 +49,12 @@ async def test_answers_are_stored_nowhere(asking: Asking, stream: bool) -> None:
 
 async def test_the_documentation_is_as_strict(asking: Asking) -> None:
     client = await asking(api_keys=KEYS)  # which none of it needs
-    for path in ("/docs", "/openapi.json", "/web/docs.js", "/web/swagger-ui/swagger-ui-bundle.js"):
+    for path in (
+        "/docs",
+        "/openapi.json",
+        "/web/docs/docs.js",
+        "/web/swagger-ui/swagger-ui-bundle.js",
+    ):
         response = await client.get(path)
         assert response.status_code == 200
         assert _is_strict(response.headers)

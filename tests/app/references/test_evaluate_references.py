@@ -9,7 +9,7 @@ import httpx
 import pytest
 from markupsafe import escape
 
-from tests.app.conftest import Server
+from tests.app.server_process import Server
 from tests.training.conftest import PAIRS, document, write_archive, write_table
 from training.__main__ import main
 from training.index import index

@@ -3,7 +3,8 @@
 `everyday.jsonl` was written before the rules of the search: a message, and what a first reference
 about it must speak of (null: nothing published fits). Its first run, with the rules of before, had
 39 of 60 right. `also` was added after reading what was found: no nurse would laugh at it.
-`everyday_held_out.jsonl` was written at the same time and is never tuned on.
+`everyday_held_out.jsonl` was written at the same time, is never tuned on, and was run once at the
+end: 27 of 30 had no first reference to laugh at.
 """
 
 import json
@@ -37,7 +38,7 @@ def _laughable(references: References, name: str) -> list[str]:
 
 def test_sixty_everyday_messages(references: References) -> None:
     wrong = _laughable(references, "everyday")
-    assert len(wrong) <= 3, wrong
+    assert len(wrong) <= 1, wrong
 
 
 def test_what_to_expect_of_messages_that_no_rule_was_made_for(references: References) -> None:

@@ -16,7 +16,8 @@ from app.answering.answerer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import FakeEngine, Server, client_of
+from tests.app.conftest import FakeEngine, client_of
+from tests.app.server_process import Server
 
 MARKER = "xylophonitis"
 QUESTION = f"Is {MARKER} contagious?"

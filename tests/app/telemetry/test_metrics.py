@@ -15,7 +15,8 @@ from app.engine.checkpoint import Checkpoint
 from app.errors import DeadlineExceeded, QueueFull
 from app.main import create_app
 from app.settings import Settings
-from tests.app.conftest import FakeEngine, Server, client_of
+from tests.app.conftest import FakeEngine, client_of
+from tests.app.server_process import Server
 
 QUESTION = {"question": "What is asthma?"}
 CIRCLES = "the cell is the cell is the cell is the cell is the cell"

@@ -108,6 +108,6 @@ async def test_no_endpoint_no_traces(fine_tuned: Checkpoint, base: Checkpoint) -
 
 def test_traces_without_their_packages_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "find_spec", lambda _: None)
-    with pytest.raises(ValidationError, match=r"medqa\[otel\]"):
+    with pytest.raises(ValidationError, match=r"\.\[otel\]"):
         Settings(otel_endpoint="http://collector:4318/v1/traces")
     assert Settings().otel_endpoint is None

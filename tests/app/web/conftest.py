@@ -15,7 +15,8 @@ from app.engine.checkpoint import Checkpoint
 from app.main import create_app
 from app.settings import Settings
 from benchmarks.harness.chromium import chromium
-from tests.app.conftest import FakeEngine, Server, serving
+from tests.app.conftest import FakeEngine, serving
+from tests.app.server_process import Server
 
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}

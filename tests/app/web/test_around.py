@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,29 +26,10 @@ from tests.app.web.conftest import (
     expect_state,
     side,
 )
-from tests.app.web.test_safety import EVERYTHING, says
-from tests.training.conftest import document, write_archive
-from training.index import index
 
 ASTHMA = "What is asthma?"
+CRISIS = "I want to die, I took 40 pills"
 NOTICE = {"kind": "emergency", "text": "This may be an emergency.", "contact": "Call 1234."}
-FOUND = {
-    "1_CancerGov_QA/1.xml": document(
-        "Asthma", {"What is (are) Asthma ?": "Asthma is a disease of the airways."}
-    ).replace("<Document", '<Document url="https://published.example/asthma?a=1"'),
-    "11_MPlusDrugs_QA/3.xml": document(
-        "Albuterol", {"Why is this prescribed, asthma or albuterol ?": ""}
-    ).replace("<Document", '<Document url="http://published.example/albuterol"'),
-}
-WHY = "not found in the published answers listed below"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of one answer that may be shown, and one that may only be linked to."""
-    directory = tmp_path_factory.mktemp("index")
-    index(write_archive(directory / "MedQuAD.zip", FOUND), directory / "references")
-    return directory / "references"
 
 
 @contextmanager
@@ -91,6 +71,8 @@ def test_a_notice_stands_above_everything(
     expect(alert).to_have_count(1)
     expect(alert).to_be_in_viewport(ratio=1)
     assert page.evaluate("window.alerts.length") == 1, "said once, though `done` holds it too"
+    expect(alert.get_by_role("link", name="911")).to_have_attribute("href", "tel:911")
+    expect(page.locator("#rest")).to_be_hidden()
     first = page.locator("main *:visible").first
     assert first.evaluate("e => e.closest('#notices') !== null")
     assert_accessible(page)
@@ -100,7 +82,7 @@ def test_a_notice_stands_above_everything(
     expect(page.locator("#asked")).to_have_text(ASKED)
     expect(alert).to_have_count(0)
     expect_finished(page)
-    page.locator("#history button", has_text="drooping").click()
+    page.locator("#history li", has_text="drooping").locator("time").click()
     expect(alert).to_have_count(1)
     expect(alert).to_be_in_viewport(ratio=1)
 
@@ -108,12 +90,42 @@ def test_a_notice_stands_above_everything(
 def test_each_need_has_its_notice(opened: Open, fake: Fake) -> None:
     page = opened(fake.url)
     _watch_alerts(page)
-    ask(page, "I want to die, I took 40 pills")
-    expect_finished(page)
+    ask(page, CRISIS)
+    expect(page.locator(".side").first).to_be_hidden()
     alerts = page.get_by_role("alert")
     expect(alerts).to_have_count(2)
     expect(alerts.first).to_contain_text("988")
     assert page.evaluate("window.alerts.length") == 2
+    assert alerts.locator("a").evaluate_all("all => all.map(a => a.href)") == [
+        "tel:988",
+        "tel:988",
+        "tel:911",
+        "tel:18002221222",
+        "tel:911",
+    ]
+    expect(alerts.first).to_contain_text("emergency number")
+
+
+def test_a_crisis_is_alone_and_leaves_no_trace(opened: Open, fake: Fake) -> None:
+    page = opened(fake.url)
+    page.route("https://www.wikipedia.org/", lambda route: route.fulfill(body="Elsewhere"))
+    ask(page, ASKED)
+    expect_finished(page)
+    ask(page, CRISIS)
+    expect(page.get_by_role("alert")).to_have_count(2)
+    for hidden in ("#form", "#result", "#history", ".disclaimer p"):
+        expect(page.locator(hidden)).to_be_hidden()
+    assert_accessible(page)
+    page.get_by_role("button", name="Show what else there is").click()
+    expect_finished(page)
+    expect(page.locator("#result")).to_be_visible()
+    kept = page.evaluate("JSON.stringify([history.state, {...localStorage}, {...sessionStorage}])")
+    assert "pills" not in kept
+    assert "hemophilia" in kept
+    page.get_by_role("button", name="Leave this page").click()
+    expect(page.locator("body")).to_have_text("Elsewhere")
+    page.go_back()
+    expect(page.locator("#asked")).to_have_text(ASKED)
 
 
 @pytest.mark.parametrize("error", [QueueFull("Full.", 900), GenerationFailed("Failed.")])
@@ -172,105 +184,3 @@ def test_the_notice_alone_where_the_service_answers_nothing_else(opened: Open, f
             shown = blank.evaluate("e => getComputedStyle(e, '::before').content")
             assert shown == '"No answer: the notice above comes first."'
         assert_accessible(page)
-
-
-@pytest.mark.long
-@LOOKS
-def test_published_answers_are_listed_below(
-    opened: Open, fake: Fake, made: Path, phone: bool, dark: bool
-) -> None:
-    said = "😀 Asthma is a disease of the airways. Zebras cure 💊 it."
-    says(fake.fine_tuned, said)
-    with _served(fake, references=str(made)) as url:
-        page = opened(url, phone=phone, dark=dark)
-        ask(page, ASTHMA)
-        expect_finished(page)
-        told = page.request.post(f"{url}/compare", data={"question": ASTHMA}).json()
-
-        listed = page.locator("#references li")
-        expect(listed).to_have_count(len(told["references"]))
-        for reference, item in zip(told["references"], listed.all(), strict=True):
-            link = item.get_by_role("link", name=reference["question"])
-            expect(link).to_have_attribute("href", reference["url"])
-            expect(link).to_have_attribute("rel", "noreferrer noopener")
-            expect(item).to_contain_text(reference["source"])
-            if reference["excerpt"] is None:
-                expect(item).to_contain_text("a link only")
-                continue
-            expect(item.get_by_text(reference["excerpt"])).to_be_hidden()
-            item.get_by_text("How it answers").click()
-            expect(item.get_by_text(reference["excerpt"])).to_be_visible()
-
-        column = side(page, "fine-tuned")
-        assert column.locator(".answer").evaluate("e => e.textContent") == said
-        [(start, end)] = told["fine_tuned"]["unsupported"]
-        doubtful = column.locator("mark")
-        expect(doubtful).to_have_text(said[start:end])
-        expect(doubtful).to_have_text("Zebras cure 💊 it.")
-        expect(doubtful).to_have_attribute("title", WHY)
-        assert doubtful.evaluate("e => getComputedStyle(e).textDecorationStyle") == "dotted"
-        expect(column).to_contain_text(f"Dotted: {WHY}.")
-        expect(column.locator(".stats")).to_contain_text(
-            f"{round(told['fine_tuned']['support'] * 100)}% by its words"
-        )
-        assert_accessible(page)
-        assert_fits(page)
-        column.get_by_role("button", name="Copy answer").click()
-        expect(column.get_by_role("button", name="Copied")).to_be_visible()
-        assert page.evaluate("navigator.clipboard.readText()") == said
-
-        ask(page, "zzz qqq")
-        expect_finished(page)
-        expect(page.locator("#references")).to_contain_text("None was found")
-
-
-@pytest.mark.long
-def test_what_a_reader_opened_stays_open(opened: Open, fake: Fake, made: Path) -> None:
-    fake.fine_tuned.seconds_per_token = 0.7
-    with _served(fake, references=str(made)) as url:
-        page = opened(url)
-        ask(page, ASTHMA)
-        page.locator("#references summary").first.click()
-        expect(side(page, "fine-tuned")).to_have_attribute("data-state", "writing")
-        expect_finished(page)
-        expect(page.locator("#references details p").first).to_be_visible()
-
-
-def test_without_an_index_nothing_is_listed(opened: Open, fake: Fake) -> None:
-    with _served(fake, references="none") as url:
-        page = opened(url)
-        ask(page, ASTHMA)
-        expect_finished(page)
-        expect(page.locator("#references")).to_be_hidden()
-        expect(page.locator("mark")).to_have_count(0)
-
-
-@pytest.mark.parametrize("url", ["javascript:window.ran='link'", " javascript:alert(1)", "data:,x"])
-def test_html_and_code_in_references_and_notices_are_text(
-    opened: Open, fake: Fake, url: str
-) -> None:
-    page = opened(fake.url)
-    reference = {"question": EVERYTHING, "source": EVERYTHING, "excerpt": EVERYTHING, "url": url}
-    notice = {"kind": "emergency", "text": EVERYTHING, "contact": EVERYTHING}
-
-    def add(route: Any) -> None:
-        body = route.fetch(post_data={**route.request.post_data_json, "stream": False}).json()
-        body |= {"references": [reference], "notices": [notice]}
-        body["fine_tuned"] |= {"answer": EVERYTHING, "unsupported": [[0, len(EVERYTHING)]]}
-        route.fulfill(
-            body=f"event: done\ndata: {json.dumps(body)}\n\n", content_type="text/event-stream"
-        )
-
-    page.route("**/compare", add)
-    ask(page)
-    expect_finished(page)
-    item = page.locator("#references li")
-    assert item.evaluate("e => e.firstChild.data") == EVERYTHING
-    assert item.evaluate("e => Array.from(e.querySelectorAll('p'), p => p.textContent)") == [
-        EVERYTHING,
-        EVERYTHING,
-    ]
-    assert page.get_by_role("alert").locator("p").first.evaluate("e => e.textContent") == EVERYTHING
-    assert page.locator("mark").evaluate("e => e.textContent") == EVERYTHING
-    assert page.evaluate("window.ran") is None
-    assert page.locator("main :is(img, script, iframe), #references a, #notices a").count() == 0

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from app.errors import GenerationFailed, QueueFull
-from tests.app.conftest import Server
 from tests.app.middleware.test_authentication import KEY, KEYS
+from tests.app.server_process import Server
 from tests.app.web.conftest import Fake, Open, ask, expect_finished, expect_state, side
 
 KEYED = {"MEDQA_API_KEYS": KEYS}
@@ -79,6 +79,7 @@ def test_one_side_fails_in_its_own_column(opened: Open, fake: Fake) -> None:
     page = opened(fake.url)
     fake.base.error = GenerationFailed("The model could not finish.")
     fake.fine_tuned.seconds_per_token = 0.4
+    asked = len(fake.fine_tuned.prompts) + 1
     ask(page)
     expect(side(page, "base").locator(".problem")).to_have_text("The model could not finish.")
     expect(side(page, "base").locator(".answer")).to_have_text("The the the the")
@@ -87,6 +88,11 @@ def test_one_side_fails_in_its_own_column(opened: Open, fake: Fake) -> None:
     expect(side(page, "fine-tuned").locator(".answer")).to_have_text("A disease.")
     expect(side(page, "fine-tuned").locator(".problem")).to_be_hidden()
     expect(page.locator("#summary")).to_be_hidden()
+    fake.base.error = None
+    side(page, "base").get_by_role("button", name="Ask again").click()
+    expect_finished(page)
+    expect(page.locator("#summary")).to_be_visible()
+    assert len(fake.fine_tuned.prompts) == asked, "only the side that failed is asked again"
 
 
 @pytest.fixture(scope="module")

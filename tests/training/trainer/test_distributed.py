@@ -1,12 +1,14 @@
 """Several processes make the run of one; only the first writes, and each says what is wrong."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from accelerate import PartialState
 
@@ -14,7 +16,7 @@ from tests.training.conftest import PAIRS, write_table
 from tests.training.test_finetune import ROOT, recipe, weights
 from training.errors import TrainingError
 from training.finetune import finetune
-from training.trainer.distributed import join
+from training.trainer.distributed import join, one_card
 
 
 def _free_port() -> int:
@@ -83,3 +85,36 @@ def test_an_environment_that_tells_of_others_is_answered_with_what_is_missing(
             join()
     finally:
         PartialState._reset_state()
+
+
+@pytest.mark.parametrize(
+    ("visible", "left"), [({}, "0"), ({"CUDA_VISIBLE_DEVICES": "2,3"}, "2"),
+                          ({"CUDA_VISIBLE_DEVICES": "GPU-8a"}, "GPU-8a"),
+                          ({"CUDA_VISIBLE_DEVICES": ""}, "")]
+)  # fmt: skip
+def test_a_run_of_one_process_sees_one_card(visible: dict[str, str], left: str) -> None:
+    environment = dict(visible)
+    one_card(environment)
+    assert environment == {"CUDA_VISIBLE_DEVICES": left}
+
+
+@pytest.mark.parametrize("told", ["LOCAL_RANK", "WORLD_SIZE"])
+def test_the_processes_of_accelerate_see_all_cards(told: str) -> None:
+    environment = {told: "1", "CUDA_VISIBLE_DEVICES": "0,1"}
+    one_card(environment)
+    assert environment["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+def test_cards_are_hidden_before_anything_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+
+    def asked() -> bool:
+        seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        return False
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(torch.accelerator, "is_available", asked)
+    join()
+    assert seen
+    assert set(seen) == {"4"}

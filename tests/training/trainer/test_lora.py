@@ -88,5 +88,5 @@ def test_mistakes_are_told(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="lora needs AdamW"):
         recipe(1, lora=LORA, muon_learning_rate=1e-3)
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(TrainingError, match=r"medqa\[lora\]"):
+    with pytest.raises(TrainingError, match=r"\.\[lora\]"):
         add_lora(model, Lora.model_validate(LORA), marker_ids(tokenizer))

@@ -10,19 +10,22 @@ from transformers import AutoModelForCausalLM
 
 from tests.training.test_finetune import recipe
 from training.errors import TrainingError
+from training.finetune import finetune
 from training.trainer.distributed import check_shardable, whole_model
 
-SHARDED: Any = SimpleNamespace(is_fsdp_enabled=True)
 WHOLE: Any = SimpleNamespace(is_fsdp_enabled=False)
 
 
 @pytest.mark.parametrize("fields", [{"lora": {"rank": 2, "alpha": 2}}, {"muon_learning_rate": 0.1}])
-def test_what_cannot_be_split_is_named(fields: dict[str, Any]) -> None:
-    plan = recipe(1, **fields).finetuning
-    check_shardable(WHOLE, plan)
+def test_what_cannot_be_split_is_named_before_there_is_a_trainer(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    plan = recipe(1, **fields)
+    check_shardable(plan.finetuning)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")  # as `accelerate launch --use_fsdp` does
+    check_shardable(recipe(1).finetuning)
     with pytest.raises(TrainingError, match="do not go with FSDP"):
-        check_shardable(SHARDED, plan)
-    check_shardable(SHARDED, recipe(1).finetuning)
+        finetune(plan, tmp_path / "no data", str(pair / "base"), tmp_path / "out")
 
 
 def test_a_split_model_is_read_back_from_what_trainer_gathers(pair: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What cards of 8, 16, 24 and 80 GB hold of the pair, and what they cannot."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,3 +60,11 @@ def test_a_card_too_small_for_one_answer_is_refused() -> None:
     with pytest.raises(DeviceError, match=r"card of 8 GB cannot hold 2 such models.*6\.1 GB"):
         plan(8 * GIB, 2, xl)
     assert plan(24 * GIB, 2, xl).max_running >= 16
+
+
+def test_the_page_for_operators_shows_the_table() -> None:
+    page = (Path(__file__).parents[4] / "docker/README.md").read_text(encoding="utf-8")
+    for size in (8, 16, 24, 80):
+        planned = plan(size * GIB, 2, gpt2())
+        for figure in (planned.max_running, planned.max_batch_tokens, planned.cache_tokens):
+            assert f" {figure:,} |" in page, (size, figure)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from app.engine.backends.torch_step import Shape, Step
+from app.engine.backends.pytorch.step import Shape, Step
 
 
 class Recorded(Protocol):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from app.engine.backends.torch_step import Group, Step
+from app.engine.backends.pytorch.step import Group, Step
 
 Attend = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 """(query, keys, values, scale) → attended, like query; keys and values are a layer's cache."""

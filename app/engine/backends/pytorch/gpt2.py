@@ -14,17 +14,17 @@ from torch.nn import functional
 from app.engine.backends import out_of_memory
 from app.engine.backends.gpt2 import GPT2
 from app.engine.backends.interface import Run
-from app.engine.backends.torch_activations import activation
-from app.engine.backends.torch_attention import (
+from app.engine.backends.pytorch.activations import activation
+from app.engine.backends.pytorch.attention import (
     PAGED_BLOCK_TOKENS,
     Attend,
     can_page,
     gathered,
     paged,
 )
-from app.engine.backends.torch_graphs import Graphs
-from app.engine.backends.torch_step import Layout, Step
-from app.engine.backends.torch_weights import Layer, on_device
+from app.engine.backends.pytorch.graphs import Graphs
+from app.engine.backends.pytorch.step import Layout, Step
+from app.engine.backends.pytorch.weights import Layer, on_device
 
 _BLOCK_TOKENS = 32
 _PRODUCT_ROWS = 64

@@ -17,8 +17,8 @@ from app.engine.backends.device_probe import found
 from app.engine.backends.gpt2 import GPT2
 from app.engine.backends.interface import Run
 from app.engine.backends.processor import cpu_threads
-from app.engine.backends.torch_decoder import TorchDecoder
-from app.engine.backends.torch_gpt2 import Computing, TorchGPT2
+from app.engine.backends.pytorch.decoder import TorchDecoder
+from app.engine.backends.pytorch.gpt2 import Computing, TorchGPT2
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, set_seed
 
 from app.engine.backends.interface import Run
-from app.engine.backends.torch_loading import load_other
+from app.engine.backends.pytorch.loading import load_other
 from app.errors import CheckpointError, DeviceError
 from tests.conftest import edit_json
 

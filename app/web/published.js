@@ -1,0 +1,87 @@
+/** The published answers to questions like the one asked, above what the models make of it. */
+
+import { clamp, find, make } from "./dom.js";
+
+const CC_BY = "https://creativecommons.org/licenses/by/4.0/";
+
+/** MedQuAD's abbreviations of where it took an answer from. */
+const SOURCES = {
+  ADAM: "A.D.A.M. Medical Encyclopedia, MedlinePlus",
+  CancerGov: "National Cancer Institute",
+  CDC: "Centers for Disease Control and Prevention",
+  GARD: "Genetic and Rare Diseases Information Center",
+  GHR: "Genetics Home Reference, National Library of Medicine",
+  MPlusDrugs: "MedlinePlus: drugs",
+  MPlusHealthTopics: "MedlinePlus: health topics",
+  MPlusHerbsSupplements: "MedlinePlus: herbs and supplements",
+  NHLBI: "National Heart, Lung, and Blood Institute",
+  NIDDK: "National Institute of Diabetes and Digestive and Kidney Diseases",
+  NIHSeniorHealth: "NIH SeniorHealth",
+  NINDS: "National Institute of Neurological Disorders and Stroke",
+};
+
+const section = find("#references");
+const about = find("#references-about");
+const list = find("ol", section);
+
+/** Say that they are looked for, where there is an index to look in. */
+export function beginReferences(any) {
+  section.hidden = !any;
+  section.dataset.state = "looking";
+  about.textContent = "Looking for published answers…";
+  list.replaceChildren();
+}
+
+/** Shown once, so that what a reader opened stays open. */
+export function showReferences(found) {
+  if (section.dataset.state === "found") return;
+  section.hidden = !found;
+  if (!found) return;
+  section.dataset.state = "found";
+  about.textContent = found.length
+    ? "Found by search, not written by a model."
+    : "Nothing published was found for this question.";
+  list.replaceChildren(...found.map(entry));
+  for (const item of list.children) clamp(find(".passage", item), "the passage");
+}
+
+/** Take back that they are looked for, where it ended before they came. */
+export function endReferences() {
+  if (section.dataset.state !== "found") section.hidden = true;
+}
+
+function entry({ question, url, source, excerpt, licence }) {
+  const title = make("h4", { dir: "auto" }, link(url, question));
+  const passage = make("p", { className: "passage", dir: "auto" }, excerpt ?? "");
+  if (excerpt === null) {
+    passage.className = "passage help";
+    passage.textContent = "Its licence allows a link only.";
+  }
+  const from = make("p", { className: "help source" }, "From ", make("b", {}, SOURCES[source] ?? source));
+  if (licence === "CC BY 4.0") from.append(", in MedQuAD, ", link(CC_BY, licence));
+  return make("li", {}, title, passage, from);
+}
+
+function link(url, text) {
+  // Anything but a web address could be code.
+  if (!/^https?:\/\//i.test(url)) return text;
+  return make("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, text);
+}
+
+/** The sentence of the passages shown that shares most words with a claim. */
+export function nearest(claim) {
+  const wanted = new Set(words(claim));
+  let best = null;
+  let most = 0;
+  for (const item of list.children) {
+    const source = item.querySelector(".source b")?.textContent ?? "";
+    const text = item.querySelector(".passage:not(.help)")?.textContent ?? "";
+    for (const sentence of text.match(/[^.!?\n]+[.!?]*/g) ?? []) {
+      const shared = new Set(words(sentence)).intersection(wanted).size;
+      if (shared > most) [most, best] = [shared, { sentence: sentence.trim(), source }];
+    }
+  }
+  return best;
+}
+
+const words = (text) => text.toLowerCase().match(/\p{L}{4,}|\d+/gu) ?? [];

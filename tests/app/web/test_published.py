@@ -1,0 +1,146 @@
+"""Published answers on the page: above the models, opened, linked, and never run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.app.web.conftest import (
+    LOOKS,
+    Fake,
+    Open,
+    ask,
+    assert_accessible,
+    assert_fits,
+    expect_finished,
+    side,
+)
+from tests.app.web.test_around import ASTHMA, _served
+from tests.app.web.test_safety import EVERYTHING, says
+from tests.training.conftest import document, write_archive
+from training.index import index
+
+FOUND = {
+    "1_CancerGov_QA/1.xml": document(
+        "Asthma", {"What is (are) Asthma ?": "Asthma is a disease of the airways. " * 40}
+    ).replace("<Document", '<Document url="https://published.example/asthma?a=1"'),
+    "11_MPlusDrugs_QA/3.xml": document(
+        "Albuterol", {"Why is this prescribed, asthma or albuterol ?": ""}
+    ).replace("<Document", '<Document url="http://published.example/albuterol"'),
+}
+
+
+WHY = "not found in the published answers above"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of one answer that may be shown, and one that may only be linked to."""
+    directory = tmp_path_factory.mktemp("index")
+    index(write_archive(directory / "MedQuAD.zip", FOUND), directory / "references")
+    return directory / "references"
+
+
+@pytest.mark.long
+@LOOKS
+def test_published_answers_stand_above_the_models(
+    opened: Open, fake: Fake, made: Path, phone: bool, dark: bool
+) -> None:
+    said = "😀 Asthma is a disease of the airways. Zebras cure 💊 it."
+    says(fake.fine_tuned, said)
+    with _served(fake, references=str(made)) as url:
+        page = opened(url, phone=phone, dark=dark)
+        ask(page, ASTHMA)
+        expect_finished(page)
+        told = page.request.post(f"{url}/compare", data={"question": ASTHMA}).json()
+
+        listed = page.locator("#references li")
+        expect(listed).to_have_count(len(told["references"]))
+        for reference, item in zip(told["references"], listed.all(), strict=True):
+            link = item.get_by_role("link", name=reference["question"])
+            expect(link).to_have_attribute("href", reference["url"])
+            expect(link).to_have_attribute("rel", "noreferrer noopener")
+            expect(item.locator(".source b")).to_be_visible()
+            if reference["excerpt"] is None:
+                expect(item).to_contain_text("a link only")
+                continue
+            expect(item.get_by_role("link", name="CC BY 4.0")).to_be_visible()
+            expect(item.get_by_text(reference["excerpt"])).to_be_visible()
+
+        column = side(page, "fine-tuned")
+        assert column.locator(".answer").evaluate("e => e.textContent") == said
+        [(start, end)] = told["fine_tuned"]["unsupported"]
+        doubtful = column.locator("mark")
+        expect(doubtful).to_have_text(said[start:end])
+        expect(doubtful).to_have_text("Zebras cure 💊 it.")
+        expect(doubtful).to_have_accessible_description(WHY)
+        doubtful.press("Enter")
+        expect(column.locator(".beside")).to_contain_text("Zebras cure 💊 it.")
+        below = "find => find('#references').bottom <= find('#models').top"
+        box = "selector => document.querySelector(selector).getBoundingClientRect()"
+        assert page.evaluate(f"({below})({box})"), "at one moment, as the page may scroll"
+        assert doubtful.evaluate("e => getComputedStyle(e).textDecorationStyle") == "dotted"
+        expect(column).to_contain_text(f"Dotted: {WHY}.")
+        expect(column.locator(".stats")).to_contain_text(
+            f"{round(told['fine_tuned']['support'] * 100)}% by its words"
+        )
+        assert_accessible(page)
+        assert_fits(page)
+        column.get_by_role("button", name="Copy answer").click()
+        expect(column.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == said
+
+        ask(page, "zzz qqq")
+        expect_finished(page)
+        expect(page.locator("#references")).to_contain_text("Nothing published was found")
+
+
+@pytest.mark.long
+def test_what_a_reader_opened_stays_open(opened: Open, fake: Fake, made: Path) -> None:
+    fake.fine_tuned.seconds_per_token = 0.7
+    with _served(fake, references=str(made)) as url:
+        page = opened(url, phone=True)
+        ask(page, ASTHMA)
+        page.get_by_role("button", name="Show all of the passage").first.click()
+        expect(side(page, "fine-tuned")).to_have_attribute("data-state", "writing")
+        expect_finished(page)
+        expect(page.get_by_role("button", name="Show less of the passage")).to_be_visible()
+
+
+def test_without_an_index_nothing_is_listed(opened: Open, fake: Fake) -> None:
+    with _served(fake, references="none") as url:
+        page = opened(url)
+        ask(page, ASTHMA)
+        expect_finished(page)
+        expect(page.locator("#references")).to_be_hidden()
+        expect(page.locator("mark")).to_have_count(0)
+
+
+@pytest.mark.parametrize("url", ["javascript:window.ran='link'", " javascript:alert(1)", "data:,x"])
+def test_html_and_code_in_references_and_notices_are_text(
+    opened: Open, fake: Fake, url: str
+) -> None:
+    page = opened(fake.url)
+    reference = {"question": EVERYTHING, "source": EVERYTHING, "excerpt": EVERYTHING, "url": url}
+    notice = {"kind": "emergency", "text": EVERYTHING, "contact": EVERYTHING}
+
+    def add(route: Any) -> None:
+        body = route.fetch(post_data={**route.request.post_data_json, "stream": False}).json()
+        body |= {"references": [reference], "notices": [notice]}
+        body["fine_tuned"] |= {"answer": EVERYTHING, "unsupported": [[0, len(EVERYTHING)]]}
+        route.fulfill(
+            body=f"event: done\ndata: {json.dumps(body)}\n\n", content_type="text/event-stream"
+        )
+
+    page.route("**/compare", add)
+    ask(page)
+    expect_finished(page)
+    item = page.locator("#references li")
+    shown = item.evaluate("e => [...e.querySelectorAll('h4, p, b')].map(each => each.textContent)")
+    assert shown == [EVERYTHING, EVERYTHING, f"From {EVERYTHING}", EVERYTHING]
+    assert page.get_by_role("alert").locator("p").first.evaluate("e => e.textContent") == EVERYTHING
+    assert page.locator("mark").evaluate("e => e.textContent") == EVERYTHING
+    assert page.evaluate("window.ran") is None
+    assert page.locator("main :is(img, script, iframe), #references a, #notices a").count() == 0
