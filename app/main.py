@@ -225,6 +225,7 @@ def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer
     }
     answerers = {}
     for model, engine in engines.items():
+        found.reserve_markers(engine.checkpoint.tokenizer)
         guard = guards[model]
         guard = engine.checkpoint.no_repeat_ngram_size if guard is None else guard
         answerers[model] = Answerer(model, engine, found, deadlines, guard, register)

@@ -15,7 +15,7 @@ from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reading, shown
 from app.engine.interface import Decoding, Engine, Token
-from app.errors import DeadlineExceeded, ServiceError
+from app.errors import DeadlineExceeded, InvalidField, ServiceError
 from app.references.passages import Passage
 
 ModelName = Literal["fine-tuned", "base"]
@@ -177,6 +177,8 @@ class Answerer:
         clock = asyncio.get_running_loop().time
         started = clock()
         prompt_ids = await prompt()
+        if not prompt_ids:  # some tokenizers drop white space, and a model must read something
+            raise InvalidField("prompt", "becomes no tokens for this model")
         attempt.prompt_tokens = len(prompt_ids)
         last_moment = started + self.deadlines.total_seconds
         deadline = min(last_moment, started + self.deadlines.queue_seconds)

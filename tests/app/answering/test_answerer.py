@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.answerer import Answer, Answerer, Deadlines
+from app.answering.answerer import Answer, Answerer, Deadlines, finished
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.checkpoint import Checkpoint
 from app.engine.interface import Decoding
-from app.errors import DeadlineExceeded, GenerationFailed
+from app.errors import DeadlineExceeded, GenerationFailed, InvalidField
 from tests.app.conftest import FakeEngine, running_engine
 
 Build = Callable[..., Answerer]
@@ -129,3 +129,12 @@ async def test_the_same_question_has_the_same_answer(pair: Path, tiny_format: Pr
         )
     assert len({answer.text for answer in [*answers, *together]}) == 1
     assert answers[0].text
+
+
+async def test_a_prompt_of_no_tokens_is_refused_by_name(
+    answerer: Build, fine_tuned: Checkpoint
+) -> None:
+    engine = FakeEngine(fine_tuned, "A disease.", end=True)
+    with pytest.raises(InvalidField, match="prompt: becomes no tokens"):
+        await finished(answerer(engine).complete("", Decoding(5)))
+    assert not engine.prompts
