@@ -29,7 +29,7 @@ from transformers.utils import logging
 
 from training import recipe as recipes
 from training.data.examples import IGNORED
-from training.finetune import CHECKPOINTING
+from training.trainer.trainer_arguments import CHECKPOINTING
 from training.recipe import Finetuning
 from training.trainer.muon import optimizers
 from training.trainer.trainer_arguments import bfloat16_is_fast, training_arguments

@@ -3,13 +3,9 @@
 Without published text, and with it, for a model that learned to read (`training.reading`):
 
     <question>What is asthma?<answer>Asthma is …<end>
-    <question>What is asthma?<context>About bronchitis: Bronchitis is …<context>About asthma: Asthma
-    is …<answer>About asthma: Asthma is …<end>
+    <question>What is asthma?<context>About asthma: Asthma is a disease …<answer>Asthma is a …<end>
 
-Every passage follows a `<context>` of its own and begins with its topic, and so does the answer. To
-a small model it makes all the difference: it takes the topic from the question, and what follows
-that topic among the passages is what it goes on with. Comparing topic and question before the first
-word was beyond it.
+Every passage follows a `<context>` of its own and begins with its topic.
 The format travels with the tokenizer as its chat template, so that a server needs none of this
 code: a question is a message of the role `user`, and each passage, after it, one of the role
 `context`, with its `topic` beside its `content`. A template without that role belongs to a model
@@ -24,7 +20,7 @@ from transformers import PreTrainedTokenizerBase
 
 QUESTION, CONTEXT, ANSWER, END, PAD = "<question>", "<context>", "<answer>", "<end>", "<pad>"
 NOT_FOUND = "None of the published answers found speaks of this."
-"""What a model that reads answers about the topic asked for when no passage speaks of it."""
+"""What a model that reads answers when no passage speaks of what was asked."""
 
 
 def _template(*roles: tuple[str, str, str]) -> str:
@@ -91,7 +87,7 @@ def render(question: str, answer: str) -> str:
 
 
 def passage(topic: str, text: str) -> str:
-    """Return a text about a topic, as passages and answers from them begin."""
+    """Return a published text about a topic as it stands in a prompt."""
     return f"About {topic}: {text}"
 
 

@@ -93,23 +93,11 @@ class Mixture(_Section):
     shares: dict[
         Literal["without_passages", "right_alone", "right_among_wrong", "only_wrong"], float
     ] = Field(min_length=1, description="Of the rows; they need not add up to one.")
-    passages: int = Field(3, ge=2, description="The most before one question.")
     passage_tokens: int = Field(ge=16, description="Of the longest.")
     target_tokens: int = Field(ge=8, description="The answer is as many first sentences.")
-    beginnings: float = Field(
-        ge=0, le=1, description="Share of answers from a passage that are cut at `begin_tokens`."
-    )
-    begin_tokens: int = Field(32, ge=8)
     published_wording: float = Field(ge=0, le=1, description="Share of questions; others: lay.")
-    published_wording_without: float = Field(ge=0, le=1, description="The same, without passages.")
     lower_case: float = Field(ge=0, le=1, description="Share of the lay questions.")
     later_windows: float = Field(ge=0, le=1, description="Passages that begin further on.")
-    renamed: float = Field(ge=0, le=1, description="Topics, and their genes, under other names.")
-    near_names: float = Field(ge=0, le=1, description="Wrong passages: names that are alike.")
-    same_topic: float = Field(
-        ge=0, le=1, description="Wrong passages on the same topic, which answer another question."
-    )
-    numbered: float = Field(ge=0, le=1, description="Of those: beside a twin, `type 1`, `type 2`.")
     fact_weight: float = Field(1.0, ge=1, description="Of GHR's genes and inheritance.")
 
 
@@ -120,8 +108,6 @@ class Reading(_Section):
     mixture: Mixture
     dropout: float = Field(ge=0, lt=1)
     gradient_checkpointing: bool
-    first_tokens: int = Field(ge=1, description="Of an answer, that count in full.")
-    later_weight: float = Field(gt=0, le=1, description="Of the tokens after them.")
     evaluations: int = Field(ge=1, description="And checkpoints, at even distances.")
     optimisation: Optimisation
 

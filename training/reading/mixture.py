@@ -1,12 +1,11 @@
 """What a model learns to read from: questions, passages among which the right one may be, answers.
 
 Three kinds of row: without passages, as in fine-tuning; with the passage that answers, alone or
-among wrong ones; with wrong ones only, where the answer is that none speaks of it. Wrong ones are
-hard: names that are nearly the same, the same type of question, the same source, the same topic.
-Everything is drawn from training rows. Knows nothing about models.
+beside a wrong one; with wrong ones only, where the answer is that none speaks of it. Wrong ones
+answer the same type of question on another topic. Everything is drawn from training rows. Knows
+nothing about models.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -19,11 +18,10 @@ import yaml
 
 from training.data.examples import sentences
 from training.prompt import NOT_FOUND, passage
-from training.reading.names import Siblings, exchanged, numbered, with_other_genes
 from training.recipe import Mixture
 
 _FACTS = ("genetic changes", "inheritance")
-_PASSAGE_SCALES = (0.2, 0.3, 0.5, 1.0)  # of the longest: short ones cost little and teach to choose
+_PASSAGE_SCALES = (0.4, 0.7, 1.0)  # of the longest: as short as some published answers are
 _LATER_SENTENCES = 4
 ELLIPSIS = " …"
 _ELLIPSIS_TOKENS = 3
@@ -41,16 +39,11 @@ class Published(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A question with passages, and what to answer.
-
-    An answer that is not `whole` is its beginning: which passage it is taken from shows there, and
-    the rest is copying.
-    """
+    """A question with passages, and what to answer."""
 
     question: str
     passages: tuple[str, ...]
     answer: str
-    whole: bool
 
 
 def published(table: pd.DataFrame) -> list[Published]:
@@ -71,16 +64,13 @@ class Drawing:
         self._plan = plan
         self._random = Random(seed)  # noqa: S311 - it draws rows, and keeps no secret
         self._length = cache(length)
-        self._rows = rows
-        weights = [plan.fact_weight if _is_fact(row) else 1.0 for row in rows]
-        self._readable = self._endless(rows, weights)
-        self._plain = self._endless(rows, None)
-        self._topics = sorted({row.topic for row in rows if 3 < len(row.topic) <= 60})
-        self._siblings = Siblings([row.topic for row in rows])
-        self._alike: dict[tuple[str, ...], list[Published]] = defaultdict(list)
+        readable = [row for row in rows if row.topic]
+        weights = [plan.fact_weight if _is_fact(row) else 1.0 for row in readable]
+        self._readable = self._endless(readable, weights)
+        self._plain = self._endless(rows, [1.0] * len(rows))
+        self._alike: dict[str, list[Published]] = defaultdict(list)
         for row in rows:
-            for key in ((row.topic,), (row.type, row.source), (row.type, row.topic, "")):
-                self._alike[key].append(row)
+            self._alike[row.type].append(row)
 
     def draw(self, number: int) -> list[Reading]:
         """Return so many readings, of the kinds that the recipe wants."""
@@ -91,122 +81,53 @@ class Drawing:
     def _one(self, kind: str) -> Reading:
         if kind == "without_passages":
             row = next(self._plain)
-            own = self._random.random() < self._plan.published_wording_without
-            return Reading(row.question if own else self._asked(row)[0], (), row.answer, True)
+            return Reading(row.question, (), row.answer)
         while True:
-            found = self._with_passages(next(self._readable), kind)
-            if found:
-                return found
-
-    def _with_passages(self, row: Published, kind: str) -> Reading | None:
-        random, plan = self._random, self._plan
-        twin = ""
-        if row.topic and random.random() < plan.renamed:
-            row, twin = self._renamed(row)
-        scale = random.choice(_PASSAGE_SCALES)
-        right, answer = self._excerpt(row, scale)
-        asked, topic = self._asked(row)
-        if not answer or not topic:
-            return None
-        number = 0 if kind == "right_alone" else random.randint(1, plan.passages - 1)
-        if kind == "only_wrong":
-            number = random.randint(1, plan.passages)
-            wrong = self._wrong(row, twin, number, scale, False)
-            return Reading(asked, wrong, passage(topic, NOT_FOUND), True)
-        passages = [right, *self._wrong(row, twin, number, scale, True)]
-        random.shuffle(passages)
-        whole = random.random() >= plan.beginnings
-        return Reading(asked, tuple(passages), answer, whole)
-
-    def _renamed(self, row: Published) -> tuple[Published, str]:
-        """Give a row's topic another name, and its genes; return a name nearly the same, or ""."""
-        random = self._random
-        name, twin = random.choice(self._topics), ""
-        if random.random() < self._plan.numbered:
-            name, twin = numbered(random.choice((name, row.topic)), random)
-        answer = exchanged(row.answer, row.topic, name)
-        if random.random() < self._plan.renamed:
-            answer = with_other_genes(answer, random)
-        question = exchanged(row.question, row.topic, name)
-        return row._replace(question=question, answer=answer, topic=name), twin
-
-    def _wrong(
-        self, row: Published, twin: str, number: int, scale: float, same_topic: bool
-    ) -> tuple[str, ...]:
-        """Return passages that do not answer; only beside a right one any on the same topic."""
-        found: list[str] = []
-        while len(found) < number:
-            other = self._other(row, same_topic)
-            if twin:
-                question = exchanged(other.question, other.topic, twin)
-                answer = exchanged(other.answer, other.topic, twin)
-                other = other._replace(question=question, answer=answer, topic=twin)
-                twin = ""
-            text, _ = self._excerpt(other, scale)
-            if text and text not in found:
-                found.append(text)
-        return tuple(found)
-
-    def _other(self, row: Published, same_topic: bool) -> Published:
-        random = self._random
-        for _ in range(20):
-            way = random.random()
-            if way < self._plan.near_names:
-                near = self._siblings.of(row.topic)
-                topic = random.choice(near) if near else ""
-                some = self._alike.get((row.type, topic, "")) or self._alike.get((topic,), [])
-            elif way < self._plan.near_names + self._plan.same_topic and same_topic:
-                some = [each for each in self._alike.get((row.topic,), []) if each.type != row.type]
-            else:
-                some = self._alike[row.type, row.source]
-            if not some:
+            row = next(self._readable)
+            scale = self._random.choice(_PASSAGE_SCALES)
+            right, answer = self._excerpt(row, scale)
+            wrong = self._wrong(row, scale)
+            if not right or not wrong:
                 continue
-            other = random.choice(some)
-            own_topic = other.topic == row.topic
-            if other.group != row.group and not own_topic and not _contained(row, other):
-                return other
-            if same_topic and own_topic and other.type != row.type:
-                return other
-        return random.choice(
-            [each for each in random.choices(self._rows, k=50) if each.group != row.group]
-        )
+            asked = self._asked(row)
+            if kind == "only_wrong":
+                return Reading(asked, (wrong,), NOT_FOUND)
+            passages = [right] if kind == "right_alone" else [right, wrong]
+            self._random.shuffle(passages)
+            return Reading(asked, tuple(passages), answer)
+
+    def _wrong(self, row: Published, scale: float) -> str:
+        """Return a passage that answers the same type of question on another topic."""
+        for other in self._random.choices(self._alike[row.type], k=20):
+            if other.group != row.group and other.topic and not _contained(row, other):
+                return self._excerpt(other, scale)[0]
+        return ""
 
     def _excerpt(self, row: Published, scale: float) -> tuple[str, str]:
         """Return a passage of whole sentences, and what to answer from it: its first ones."""
-        random, plan = self._random, self._plan
         parts = sentences(row.answer)
-        if len(parts) > 3 and random.random() < plan.later_windows:
-            parts = parts[random.randint(1, min(len(parts) - 2, _LATER_SENTENCES)) :]
-        kept = fitting(parts, round(plan.passage_tokens * scale), self._length)
-        answer = fitting(kept, plan.target_tokens, self._length)
-        if not answer or not row.topic:
-            return "", ""
-        return passage(row.topic, " ".join(kept)), passage(row.topic, " ".join(answer))
+        if len(parts) > 3 and self._random.random() < self._plan.later_windows:
+            parts = parts[self._random.randint(1, min(len(parts) - 2, _LATER_SENTENCES)) :]
+        kept = fitting(parts, round(self._plan.passage_tokens * scale), self._length)
+        answer = fitting(kept, self._plan.target_tokens, self._length)
+        return (passage(row.topic, " ".join(kept)), " ".join(answer)) if answer else ("", "")
 
-    def _asked(self, row: Published) -> tuple[str, str]:
-        """Return a row's question, in its own words or as people ask, and the topic as it says it.
-
-        No topic: the question does not say it.
-        """
+    def _asked(self, row: Published) -> str:
+        """Return a row's question, in its own words or as people ask."""
         random = self._random
         known = phrasings().get(row.type)
-        if not known or not row.topic or random.random() < self._plan.published_wording:
-            said = re.search(re.escape(row.topic), row.question, re.IGNORECASE)
-            return row.question, said[0] if said else ""
+        if not known or random.random() < self._plan.published_wording:
+            return row.question
         topic = row.topic.partition(" (")[0] if random.random() < 0.5 else row.topic
         asked = random.choice(known).format(x=topic)
-        if random.random() < self._plan.lower_case:
-            return asked.lower(), topic.lower()
-        return asked, topic
+        return asked.lower() if random.random() < self._plan.lower_case else asked
 
-    def _endless(
-        self, rows: Sequence[Published], weights: Sequence[float] | None
-    ) -> Iterator[Published]:
+    def _endless(self, rows: Sequence[Published], weights: Sequence[float]) -> Iterator[Published]:
         """Yield rows in random order, each once before any comes again; a weight of 2 is twice."""
         while True:
             turn = [
                 row
-                for row, weight in zip(rows, weights or [1.0] * len(rows), strict=True)
+                for row, weight in zip(rows, weights, strict=True)
                 for _ in range(int(weight) + (self._random.random() < weight % 1))
             ]
             self._random.shuffle(turn)

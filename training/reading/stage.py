@@ -18,7 +18,7 @@ from training.data.examples import IGNORED, read_rows
 from training.errors import TrainingError
 from training.prompt import ANSWER, CONTEXT, QUESTION, add_context, encode, encode_text
 from training.provenance import provenance
-from training.reading.mixture import Drawing, Reading, published
+from training.reading.mixture import Drawing, published
 from training.reading.trainer import ReadingTrainer
 from training.recipe import Recipe
 from training.report.learning_curves import CURVES, curves_png
@@ -132,20 +132,11 @@ def _examples(
     found: list[dict[str, list[int]]] = []
     while len(found) < rows:
         for reading in drawing.draw(rows - len(found)):
-            example = _encoded(reading, tokenizer, mixture.begin_tokens)
-            if len(example["input_ids"]) <= limit:
-                found.append(example)
+            example = encode(reading.question, reading.answer, tokenizer, reading.passages)
+            ids, prompt = example.ids, example.prompt_tokens
+            if len(ids) <= limit:
+                found.append({"input_ids": ids, "labels": [IGNORED] * prompt + ids[prompt:]})
     return found
-
-
-def _encoded(
-    reading: Reading, tokenizer: PreTrainedTokenizerBase, begin_tokens: int
-) -> dict[str, list[int]]:
-    example = encode(reading.question, reading.answer, tokenizer, reading.passages)
-    ids, prompt_tokens = example.ids, example.prompt_tokens
-    if not reading.whole:
-        ids = ids[: prompt_tokens + begin_tokens]
-    return {"input_ids": ids, "labels": [IGNORED] * prompt_tokens + ids[prompt_tokens:]}
 
 
 def _trainer(
@@ -168,8 +159,6 @@ def _trainer(
         inner: Any = model.base_model
         inner.compile(dynamic=True)  # lengths vary: once for all of them
     return ReadingTrainer(
-        first_tokens=plan.first_tokens,
-        later_weight=plan.later_weight,
         model=model,
         args=training_arguments(
             plan.optimisation.model_copy(update={"compiled": False}),

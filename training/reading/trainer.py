@@ -1,7 +1,6 @@
-"""A Trainer for which the first tokens of an answer count more than those that follow.
+"""A Trainer that computes no logits where none is wanted: of a prompt with passages, most tokens.
 
-The choice of a passage shows there. With all tokens alike, the copying of long answers, and long
-answers without passages, would outweigh it.
+They would be half of the work of a step.
 """
 
 from typing import Any
@@ -13,12 +12,7 @@ from training.trainer.trainers import LengthGroupedTrainer
 
 
 class ReadingTrainer(LengthGroupedTrainer):
-    """LengthGroupedTrainer with weights for the tokens by their place in the answer."""
-
-    def __init__(self, *, first_tokens: int, later_weight: float, **named: Any) -> None:
-        super().__init__(**named)
-        self._first_tokens = first_tokens
-        self._later_weight = later_weight
+    """LengthGroupedTrainer whose loss looks at answers alone."""
 
     def compute_loss(
         self,
@@ -27,29 +21,28 @@ class ReadingTrainer(LengthGroupedTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Return the loss, and no outputs: only it is evaluated.
+        """Return the mean loss of the wanted tokens, and no outputs: only it is evaluated.
 
-        `num_items_in_batch` counts tokens, so it is left aside.
+        Args:
+            model: the model, wrapped as the Trainer does.
+            inputs: `input_ids` and `labels`, both [sequences, tokens].
+            return_outputs: whether a pair is expected.
+            num_items_in_batch: tokens in all batches of an update; upstream sums their losses.
         """
-        del num_items_in_batch
         targets = inputs["labels"][:, 1:]
         wanted = targets != IGNORED
-        losses = torch.nn.functional.cross_entropy(
-            self._logits(model, inputs["input_ids"], wanted).float(),
-            targets[wanted],
-            reduction="none",
-        )
-        weights = torch.where(wanted.cumsum(dim=1) <= self._first_tokens, 1.0, self._later_weight)
-        weights = weights[wanted]
-        loss = (losses * weights).sum() / weights.sum() / self._accumulated(model)
+        logits = self._logits(model, inputs["input_ids"], wanted).float()
+        loss = torch.nn.functional.cross_entropy(logits, targets[wanted], reduction="sum")
+        tokens = wanted.sum() if num_items_in_batch is None else num_items_in_batch
+        loss = loss / tokens
         return (loss, {}) if return_outputs else loss
 
     def _logits(self, model: Any, ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """Return logits of the next token where one is wanted, shape [wanted, vocabulary].
 
-        A prompt's logits, two thirds of all, are not computed, where one process trains: several
-        exchange gradients only through the whole model's forward pass. Padding is at the right, so
-        that no token sees it, and a mask would only cost time.
+        Padding is at the right, so that no token sees it, and a mask would only cost time. Where
+        several processes train, all logits are computed: they exchange gradients only through the
+        whole model's forward pass.
         """
         if self.args.world_size > 1:
             logits: torch.Tensor = model(ids).logits[:, :-1][wanted]
@@ -58,7 +51,3 @@ class ReadingTrainer(LengthGroupedTrainer):
             hidden = model.base_model(ids)[0]
             found: torch.Tensor = model.get_output_embeddings()(hidden[:, :-1][wanted])
         return found
-
-    def _accumulated(self, model: Any) -> int:
-        """Return how many batches' losses are added up in an update: upstream sums them."""
-        return int(self.args.gradient_accumulation_steps) if model.training else 1
