@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pandas as pd
+from rapidfuzz import fuzz, process
 from scipy.stats import binomtest
 
 from training.data.examples import sentences
@@ -28,12 +29,12 @@ from training.evaluation.no_repeat_ngram import NoRepeat
 from training.evaluation.service import served_answers
 from training.prompt import NOT_FOUND, encode_prompt, encode_text, passage
 from training.reading.mixture import Published, fitting
-from training.reading.names import Siblings
 
-PASSAGE_TOKENS = 180
-ANSWER_TOKENS = 192
+PASSAGE_TOKENS = 230
+ANSWER_TOKENS = 256
 MOST_TRAINED = 120
 _WRONG_AMONG, _WRONG_ONLY = 2, 3
+_NEAR = 12  # names that are looked at
 
 CONDITIONS = {
     "closed_book": "no passage",
@@ -162,14 +163,16 @@ class _Wrong:
     def __init__(self, every: Sequence[FactQuestion]) -> None:
         self._every = every
         self._by_topic: Mapping[str, FactQuestion] = {each.row.topic: each for each in every}
-        self._siblings = Siblings([each.row.topic for each in every])
 
     def of(self, question: FactQuestion) -> list[FactQuestion]:
         """Return three that state no fact that is published on the question's topic."""
-        near = [self._by_topic[topic] for topic in self._siblings.of(question.row.topic)]
+        near = process.extract(
+            question.row.topic, self._by_topic.keys(), scorer=fuzz.token_sort_ratio, limit=_NEAR
+        )
         random = Random(question.row.question)  # noqa: S311 - it fills up, and keeps no secret
+        others = random.sample(list(self._every), len(self._every))
         return [
             other
-            for other in [*near, *random.sample(list(self._every), len(self._every))]
+            for other in [*(self._by_topic[topic] for topic, _, _ in near), *others]
             if other.row.group != question.row.group and not other.published & question.published
         ][:_WRONG_ONLY]

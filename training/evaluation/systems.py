@@ -38,7 +38,7 @@ WHAT = {
     "fine_tuned": "the model, at its own default decoding",
     "unguarded": "the model without its guard against repetition",
     "reading": "the model with a passage to read: the published answer to the question that is "
-    "nearest by BM25 among all, its own among them, as people meet it; at most 180 tokens of it",
+    "nearest by BM25 among all, its own among them, as people meet it; at most 230 tokens of it",
     "reading_others": "the same among training questions alone, so that its own is not found",
     "nearest": "no model: the answer to the training question that is nearest by BM25",
     "canned": "no model: one training answer for each question type, the most central one; it is "
