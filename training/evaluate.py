@@ -53,8 +53,6 @@ class Extent:
     limit: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS
     base_answers: int = BASE_ANSWERS
-    url: str | None = None
-    """A running service, whose answers to the questions on facts are held to them too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,10 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "answer: most of these answers run to the limit, and take the longest",
     )
 
-    parser.add_argument(
-        "--url", help="a running service: its answers are held to the facts too, as it serves them"
-    )
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
@@ -100,7 +94,6 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.limit,
             arguments.max_new_tokens,
             arguments.base_answers,
-            arguments.url,
         ),
         base_revision=arguments.base_revision,
     )
@@ -170,7 +163,7 @@ def evaluate(
         **provenance(data / "medquad.csv"),
     }
     if reads(fine_tuned.tokenizer):
-        record["facts"] = fact_figures(fine_tuned, table, extent.url)
+        record["facts"] = fact_figures(fine_tuned, table)
     return record | {"splits": splits}, samples
 
 

@@ -28,8 +28,8 @@ class Reader:
     prompt_format: PromptFormat
     model: ServedModel
     passages: int = 1
-    passage_tokens: int = 180
-    characters: int = 800
+    passage_tokens: int = 230
+    characters: int = 1_000
     """Of an answer that are looked at: a little more than `passage_tokens` ever are."""
 
     async def read(self, question: str, max_new_tokens: int) -> list[Published]:

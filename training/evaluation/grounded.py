@@ -26,7 +26,6 @@ from training.evaluation.facts import (
 )
 from training.evaluation.loaded_model import Loaded
 from training.evaluation.no_repeat_ngram import NoRepeat
-from training.evaluation.service import served_answers
 from training.prompt import NOT_FOUND, encode_prompt, encode_text, passage
 from training.reading.mixture import Published, fitting
 
@@ -41,7 +40,6 @@ CONDITIONS = {
     "right": "the right passage alone",
     "among_wrong": "the right passage among two wrong ones, each place equally often",
     "only_wrong": "three wrong passages",
-    "served": "what a running service found, and answered from",
 }
 """What stands before a question. Wrong ones are the answers to the same question about the topics
 whose names are most alike, and state another fact."""
@@ -65,11 +63,8 @@ def excerpt(row: Published, loaded: Loaded) -> str:
     return passage(row.topic, " ".join(kept))
 
 
-def fact_figures(loaded: Loaded, table: pd.DataFrame, url: str | None = None) -> dict[str, Any]:
-    """Return for each kind of fact, topics trained on and never seen, what came of it.
-
-    With a service's `url` it is asked the same questions, and answers as it does by default.
-    """
+def fact_figures(loaded: Loaded, table: pd.DataFrame) -> dict[str, Any]:
+    """Return for each kind of fact, topics trained on and never seen, what came of it."""
     found: dict[str, Any] = {}
     for kind in TYPES:
         wrong = _Wrong(pool(table, kind))
@@ -80,10 +75,6 @@ def fact_figures(loaded: Loaded, table: pd.DataFrame, url: str | None = None) ->
                 name: _figures(asked, _answers(loaded, asked, f"{kind}, {split}, {name}"))
                 for name, asked in _conditions(questions, wrong, loaded).items()
             }
-            if url:
-                asked = [Asked(question, (), frozenset()) for question in questions]
-                answers = served_answers(url, [question.row.question for question in questions])
-                found[kind][split]["served"] = _figures(asked, answers)
     return found
 
 
