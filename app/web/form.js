@@ -110,14 +110,12 @@ function open(panel, shown = true) {
 }
 
 /** Show the service's own limits, and what it can. */
-export function showLimits({ limits, ...info }) {
+export function showLimits({ limits, grounded: reads }) {
   const tokens = input("max_new_tokens");
   tokens.max = limits.max_new_tokens;
   tokens.placeholder = limits.default_new_tokens;
   longest = limits.max_question_characters ?? Infinity;
-  // Off, it is sent to services only that know it.
-  const can = [info, ...info.models].some(({ grounded, reads }) => grounded ?? reads ?? false);
-  grounded.closest("label").hidden = !can;
+  grounded.closest("label").hidden = !reads;
 }
 
 /** Make the form usable. */

@@ -68,6 +68,7 @@ def information(url: str) -> dict[str, Any]:
         found = _json(client.get("/info"))
     index = found.get("references") or {}
     return {
+        "grounded": found["grounded"],
         "model": found["models"][0]["source"].rstrip("/").rpartition("/")[2],
         "index": {
             name: index[name] for name in ("digest", "questions", "excluded") if name in index
