@@ -34,6 +34,7 @@ from app.references.terms import Terms
 _FORMAT = 2
 _SUPPORT_CHARACTERS = 5_000  # of each reference: reading a book for one sentence holds up others
 _REMEMBERED_TEXTS = 256
+_REMEMBERED_RANKS = 4  # a question is ranked for what is shown, and for what a model is to read
 _CONSIDERED = 30  # the nearest questions, of which the likely good ones are found
 _FARTHER = 7  # places after those asked for, of which a text may come forward
 _NEAR = 0.1  # of the best score: what is below is about something else
@@ -78,6 +79,7 @@ class References:
             raise ValueError(f"its format is {self.settings['format']}, not {_FORMAT}")
         self.terms = Terms(self.settings["terms"])
         self._remembered_stems = lru_cache(_REMEMBERED_TEXTS)(self.terms.stems)
+        self._remembered_ranks = lru_cache(_REMEMBERED_RANKS)(self._rank)
         self.spelling = Spelling(load(directory, "words.spelled"), load(directory, "words.known"))
         self._vocabulary = Vocabulary(directory)
         self._rows, self._described, self._answers = (
@@ -184,6 +186,9 @@ class References:
 
     def rank(self, message: str) -> Ranked:
         """Return how near every question is to a message."""
+        return self._remembered_ranks(message)
+
+    def _rank(self, message: str) -> Ranked:
         query = analyse(message, self.terms, self.spelling, self._vocabulary, self.weights.stress)
         return self.ranking.rank(query, self.weights)
 
