@@ -4,8 +4,10 @@ Without published text, and with it, for a model that learned to read (`training
 
     <question>What is asthma?<answer>Asthma is …<end>
     <question>What is asthma?<context>About asthma: Asthma is a disease …<answer>Asthma is a …<end>
+    <question>What is asthma?<context><answer>None of the published answers found …<end>
 
-Every passage follows a `<context>` of its own and begins with its topic.
+Every passage follows a `<context>` of its own and begins with its topic; an empty one says that
+nothing was found.
 The format travels with the tokenizer as its chat template, so that a server needs none of this
 code: a question is a message of the role `user`, and each passage, after it, one of the role
 `context`, with its `topic` beside its `content`. A template without that role belongs to a model
@@ -19,8 +21,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 QUESTION, CONTEXT, ANSWER, END, PAD = "<question>", "<context>", "<answer>", "<end>", "<pad>"
-NOT_FOUND = "None of the published answers found speaks of this."
-"""What a model that reads answers when no passage speaks of what was asked."""
+NOT_FOUND = "The published answers found do not tell."
+"""What a model that reads answers where nothing was found to read."""
 
 
 def _template(*roles: tuple[str, str, str]) -> str:

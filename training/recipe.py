@@ -90,14 +90,15 @@ class Finetuning(_Section):
 class Mixture(_Section):
     """Which questions, passages and answers a model learns to read from."""
 
-    shares: dict[
-        Literal["without_passages", "right_alone", "right_among_wrong", "only_wrong"], float
-    ] = Field(min_length=1, description="Of the rows; they need not add up to one.")
+    shares: dict[Literal["without_passage", "with_passage", "none_found"], float] = Field(
+        min_length=1, description="Of the rows; they need not add up to one."
+    )
     passage_tokens: int = Field(ge=16, description="Of the longest.")
     target_tokens: int = Field(ge=8, description="The answer is as many first sentences.")
     published_wording: float = Field(ge=0, le=1, description="Share of questions; others: lay.")
     lower_case: float = Field(ge=0, le=1, description="Share of the lay questions.")
     later_windows: float = Field(ge=0, le=1, description="Passages that begin further on.")
+    other_genes: float = Field(ge=0, le=1, description="Share of texts whose genes are exchanged.")
     fact_weight: float = Field(1.0, ge=1, description="Of GHR's genes and inheritance.")
 
 

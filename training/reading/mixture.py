@@ -1,12 +1,13 @@
 """What a model learns to read from: questions, passages among which the right one may be, answers.
 
-Three kinds of row: without passages, as in fine-tuning; with the passage that answers, alone or
-beside a wrong one; with wrong ones only, where the answer is that none speaks of it. Wrong ones
-answer the same type of question on another topic. Everything is drawn from training rows. Knows
-nothing about models.
+Three kinds of row: without a passage, as in fine-tuning; with the one that answers; and with none
+where one was asked for, where the answer is that the published answers found do not tell. Which
+passage answers is chosen by search, not by the model: one of a few million parameters reads what
+it is given, and did not learn to tell one topic from another. Everything is drawn from training
+rows. Knows nothing about models.
 """
 
-from collections import defaultdict
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ from training.recipe import Mixture
 _FACTS = ("genetic changes", "inheritance")
 _PASSAGE_SCALES = (0.4, 0.7, 1.0)  # of the longest: as short as some published answers are
 _LATER_SENTENCES = 4
+_GENE = re.compile(r"\b(?!DNA\b|RNA\b)(?=[A-Z0-9]*[A-Z])[A-Z][A-Z0-9]{1,8}(?= genes?\b)")
+_LETTERS, _DIGITS = "ABCDEFGHIKLMNOPRSTX", "123456789"
+_MADE_UP = 0.5  # of the symbols; the others are another gene's
 ELLIPSIS = " …"
 _ELLIPSIS_TOKENS = 3
 
@@ -39,10 +43,11 @@ class Published(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A question with passages, and what to answer."""
+    """A question, what there is to read, and what to answer."""
 
     question: str
     passages: tuple[str, ...]
+    """None: not asked to read. One that is empty: to read, but nothing was found."""
     answer: str
 
 
@@ -64,13 +69,11 @@ class Drawing:
         self._plan = plan
         self._random = Random(seed)  # noqa: S311 - it draws rows, and keeps no secret
         self._length = cache(length)
+        self._symbols = sorted({symbol for row in rows for symbol in _GENE.findall(row.answer)})
         readable = [row for row in rows if row.topic]
         weights = [plan.fact_weight if _is_fact(row) else 1.0 for row in readable]
         self._readable = self._endless(readable, weights)
         self._plain = self._endless(rows, [1.0] * len(rows))
-        self._alike: dict[str, list[Published]] = defaultdict(list)
-        for row in rows:
-            self._alike[row.type].append(row)
 
     def draw(self, number: int) -> list[Reading]:
         """Return so many readings, of the kinds that the recipe wants."""
@@ -79,32 +82,32 @@ class Drawing:
         return [self._one(kind) for kind in kinds]
 
     def _one(self, kind: str) -> Reading:
-        if kind == "without_passages":
+        if kind == "without_passage":
             row = next(self._plain)
             return Reading(row.question, (), row.answer)
         while True:
             row = next(self._readable)
-            scale = self._random.choice(_PASSAGE_SCALES)
-            right, answer = self._excerpt(row, scale)
-            wrong = self._wrong(row, scale)
-            if not right or not wrong:
-                continue
-            asked = self._asked(row)
-            if kind == "only_wrong":
-                return Reading(asked, (wrong,), NOT_FOUND)
-            passages = [right] if kind == "right_alone" else [right, wrong]
-            self._random.shuffle(passages)
-            return Reading(asked, tuple(passages), answer)
+            if kind == "none_found":
+                return Reading(self._asked(row), ("",), NOT_FOUND)
+            text, answer = self._excerpt(self._with_other_genes(row))
+            if answer:
+                return Reading(self._asked(row), (text,), answer)
 
-    def _wrong(self, row: Published, scale: float) -> str:
-        """Return a passage that answers the same type of question on another topic."""
-        for other in self._random.choices(self._alike[row.type], k=20):
-            if other.group != row.group and other.topic and not _contained(row, other):
-                return self._excerpt(other, scale)[0]
-        return ""
+    def _with_other_genes(self, row: Published) -> Published:
+        """Exchange the genes that some rows name: who then names them right must have read."""
+        random, answer = self._random, row.answer
+        if random.random() < self._plan.other_genes:
+            for symbol in dict.fromkeys(_GENE.findall(answer)):
+                other = random.choice(self._symbols)
+                if random.random() < _MADE_UP:
+                    other = "".join(random.choices(_LETTERS, k=random.randint(2, 4)))
+                    other += "".join(random.choices(_DIGITS, k=random.randint(0, 2)))
+                answer = re.sub(rf"\b{symbol}\b", other, answer)
+        return row._replace(answer=answer)
 
-    def _excerpt(self, row: Published, scale: float) -> tuple[str, str]:
+    def _excerpt(self, row: Published) -> tuple[str, str]:
         """Return a passage of whole sentences, and what to answer from it: its first ones."""
+        scale = self._random.choice(_PASSAGE_SCALES)
         parts = sentences(row.answer)
         if len(parts) > 3 and self._random.random() < self._plan.later_windows:
             parts = parts[self._random.randint(1, min(len(parts) - 2, _LATER_SENTENCES)) :]
@@ -144,12 +147,6 @@ def phrasings() -> dict[str, list[str]]:
 
 def _is_fact(row: Published) -> bool:
     return row.source == "GHR" and row.type in _FACTS
-
-
-def _contained(left: Published, right: Published) -> bool:
-    """Return whether one topic's name stands in the other's: then they may be one."""
-    one, other = left.topic.lower(), right.topic.lower()
-    return one in other or other in one
 
 
 def fitting(parts: Sequence[str], limit: int, length: Callable[[str], int]) -> list[str]:
