@@ -49,8 +49,8 @@ class Answer:
     queue_seconds: float
     first_token_seconds: float
     total_seconds: float
-    passages: Sequence[Passage] = ()
-    """What the model was given to read."""
+    passages: Sequence[Passage] | None = None
+    """What the model was given to read; none of them: it was told that nothing was found."""
     tokens: Sequence[AnswerToken] | None = None
     """Where log-probabilities were asked for: its tokens, the end token and stop text included."""
 
@@ -70,7 +70,7 @@ class Attempt:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     in_flight: int = 0
-    passages: Sequence[Passage] = ()
+    passages: Sequence[Passage] | None = None
     queue_seconds: float = 0.0
     first_token_seconds: float | None = None
     answer: Answer | None = None
@@ -117,7 +117,7 @@ class Answerer:
         tokenizer = self.engine.checkpoint.tokenizer
 
         async def prompt() -> list[int]:
-            attempt.passages = await reading.passages() if reading else ()
+            attempt.passages = await reading.passages() if reading else None
             return self.prompt_format.encode(question, tokenizer, shown(attempt.passages))
 
         return self._observed(attempt, prompt, decoding, [self.prompt_format.stop, *stops])
@@ -245,7 +245,7 @@ class Answerer:
         return replace(decoding, seed=secrets.randbits(32))
 
     async def bits_per_byte(
-        self, question: str, reference: str, passages: Sequence[Passage] = ()
+        self, question: str, reference: str, passages: Sequence[Passage] | None = None
     ) -> float:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
 

@@ -33,6 +33,8 @@ class ContextFormat:
     opening: str
     titled: str
     joint: str
+    nothing: str
+    """What stands there when nothing was found to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,16 @@ class PromptFormat:
         added = tokenizer.backend.get_added_tokens_decoder().values()
         tokenizer.reserve([token.content for token in added if token.content in whole])
 
-    def render(self, question: str, passages: Sequence[Passage] = ()) -> str:
-        """Return the prompt as text; passages are for a format with a `context`."""
+    def render(self, question: str, passages: Sequence[Passage] | None = None) -> str:
+        """Return the prompt as text; passages, or that none was found, are for a `context`."""
         return "".join(part.text for part in self._parts(question, passages))
 
     def encode(
-        self, question: str, tokenizer: Tokenizer, passages: Sequence[Passage] = ()
+        self, question: str, tokenizer: Tokenizer, passages: Sequence[Passage] | None = None
     ) -> list[int]:
         """Return the prompt's token ids, with question and passages as plain text.
+
+        No passages: the model is told that none was found. None: it is not asked to read.
 
         A tokenizer that knows the format's markers as special tokens (the fine-tuned one) gets
         them as such. Between two markers, and for a tokenizer that knows none (the base), the
@@ -122,11 +126,14 @@ class PromptFormat:
             plain += part.text[start:]
         return ids + tokenizer.encode(plain)
 
-    def _parts(self, question: str, passages: Sequence[Passage]) -> Iterator["_Part"]:
+    def _parts(self, question: str, passages: Sequence[Passage] | None) -> Iterator["_Part"]:
         yield _Part(self.before)
         yield _Part(question, is_data=True)
-        for number, passage in enumerate(passages):
-            assert self.context, "passages are for a model that reads"
+        assert self.context or passages is None, "passages are for a model that reads"
+        if self.context and passages is not None and not passages:
+            yield _Part(self.context.nothing)
+        for number, passage in enumerate(passages or ()):
+            assert self.context
             yield _Part(self.context.joint if number else self.context.opening)
             yield _Part(passage.topic, is_data=True)
             yield _Part(self.context.titled)
@@ -143,10 +150,11 @@ class _Part(NamedTuple):
 
 def _context_format(tokenizer: Tokenizer, before: str, after: str) -> ContextFormat | None:
     """Return how a template shows two passages; None where it does not, each once and in order."""
-    messages = [{"role": "user", "content": _PLACEHOLDER}]
-    messages += [{"role": "context", "topic": topic, "content": text} for topic, text in _PASSAGES]
+    asked = {"role": "user", "content": _PLACEHOLDER}
+    read = [{"role": "context", "topic": topic, "content": text} for topic, text in _PASSAGES]
     try:
-        rendered = tokenizer.render(messages)
+        rendered = tokenizer.render([asked, *read])
+        empty = tokenizer.render([asked, {"role": "context", "content": ""}])
     except Exception:  # it may refuse a role that it does not know
         return None
     (first_topic, first), (second_topic, second) = _PASSAGES
@@ -157,4 +165,9 @@ def _context_format(tokenizer: Tokenizer, before: str, after: str) -> ContextFor
     start, opening, titled, joint, titled_again, end = between.groups()
     if (start, titled, end) != (before, titled_again, after):
         return None
-    return ContextFormat(opening, titled, joint)
+    around = before + _PLACEHOLDER
+    if not (
+        empty.startswith(around) and empty.endswith(after) and len(empty) > len(around + after)
+    ):
+        return None  # it does not say when nothing was found
+    return ContextFormat(opening, titled, joint, empty[len(around) : len(empty) - len(after)])

@@ -66,9 +66,9 @@ class Reader:
         return None
 
 
-def shown(passages: Sequence[Published]) -> list[Passage]:
+def shown(passages: Sequence[Published] | None) -> list[Passage] | None:
     """Return passages as they stand in a prompt."""
-    return [Passage(each.title, each.text) for each in passages]
+    return None if passages is None else [Passage(each.title, each.text) for each in passages]
 
 
 @dataclass(slots=True)
@@ -79,12 +79,15 @@ class Reading:
     """None: nothing is read."""
     question: str
     max_new_tokens: int
+    insisted: bool = False
+    """Whether a model is to say so, rather than to answer by itself, where nothing is found."""
     _task: "asyncio.Task[list[Published]] | None" = field(default=None, init=False)
 
-    async def passages(self) -> Sequence[Published]:
-        """Return what is to be read; the first to ask has it sought."""
+    async def passages(self) -> Sequence[Published] | None:
+        """Return what is to be read, None for nothing; the first to ask has it sought."""
         if self.reader is None:
-            return ()
+            return None
         if self._task is None:
             self._task = asyncio.create_task(self.reader.read(self.question, self.max_new_tokens))
-        return await asyncio.shield(self._task)
+        found = await asyncio.shield(self._task)
+        return found if found or self.insisted else None

@@ -125,9 +125,15 @@ class Service:
         return bool(notices) and not self.red_flags.answered
 
     def reading(self, question: str, grounded: bool | None, max_new_tokens: int) -> Reading:
-        """Return what is to be read for a question; `grounded` None: whatever there is."""
+        """Return what is to be read for a question; `grounded` None: what there is, if any.
+
+        Raises:
+            InvalidField: it is asked for, and there is no index, or the model cannot read.
+        """
+        if grounded and self.reader is None:
+            raise InvalidField("grounded", "needs an index and a model that learned to read")
         reader = None if grounded is False else self.reader
-        return Reading(reader, question, max_new_tokens)
+        return Reading(reader, question, max_new_tokens, insisted=bool(grounded))
 
     @asynccontextmanager
     async def with_notices(self, question: str) -> AsyncIterator[list[Notice]]:

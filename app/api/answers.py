@@ -204,8 +204,8 @@ def _fields(answer: Answer) -> dict[str, Any]:
         "answer": answer.text,
         "finish_reason": answer.finish_reason,
         "dtype": answer.dtype,
-        "grounded": bool(answer.passages),
-        "passages": [PassageBody(**each._asdict()) for each in answer.passages],
+        "grounded": answer.passages is not None,
+        "passages": [PassageBody(**each._asdict()) for each in answer.passages or ()],
         "usage": Usage(
             prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
         ),

@@ -139,12 +139,12 @@ async def create_chat_completion(
         finish_reason=_FINISH[answer.finish_reason],
         logprobs=of_chat(answer.tokens),
     )
-    passages = [PassageBody(**each._asdict()) for each in answer.passages]
+    passages = [PassageBody(**each._asdict()) for each in answer.passages or ()]
     return ChatCompletion(
         **head,
         choices=[choice],
         usage=_usage(answer),
-        grounded=bool(passages),
+        grounded=answer.passages is not None,
         passages=passages,
     )
 

@@ -114,10 +114,12 @@ class PassageBody(BaseModel):
 class Grounded(BaseModel):
     """Whether an answer was made from published text, and from which."""
 
-    grounded: bool = Field(False, description="Whether the model was given passages to read.")
+    grounded: bool = Field(
+        False, description="Whether the model was given passages to read, or told of none found."
+    )
     passages: list[PassageBody] = Field(
         [],
-        description="Present when it was: all of them, the likeliest first.",
+        description="Present when there were: all of them, the likeliest first.",
         exclude_if=lambda passages: not passages,
         json_schema_extra=_may_be_absent,
     )

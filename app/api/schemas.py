@@ -79,7 +79,8 @@ class QuestionFields(DecodingFields):
         None,
         description="Have the models read published passages first. Left out: where the "
         "fine-tuned model learned to, and something was found that is likely good; the response's "
-        "`grounded` says whether. `false`: they answer by themselves.",
+        "`grounded` says whether. `true`: also where nothing was found, which the fine-tuned model "
+        "then says. `false`: they answer by themselves.",
     )
 
 

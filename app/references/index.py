@@ -148,6 +148,8 @@ class References:
         weights = self._telling(ranked)
         passages: dict[str, Passage] = {}
         for row, probability in self._likely(ranked):
+            if probability < floor():  # whoever reads it would take it for the answer
+                break
             reference = self.entry(row, probability)
             if reference.answer and reference.answer not in passages:
                 passages[reference.answer] = Passage(
