@@ -170,7 +170,8 @@ class References:
         """Yield the questions that are likely good and how likely, the best first."""
         scores = ranked.scores
         best = np.flatnonzero(scores > max(_NO_WORD, _NEAR * float(scores.max(initial=0))))
-        best = best[np.lexsort((best, -scores[best]))][:_CONSIDERED]
+        textless = self.ranking.answers[best] == 0  # of equals, they come last
+        best = best[np.lexsort((best, textless, -scores[best]))][:_CONSIDERED]
         judge, likely = Judge(ranked, self.ranking), 1.0
         for place, row in enumerate(best.tolist()):
             likely = min(likely, judge.probability(row))
