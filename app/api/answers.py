@@ -146,7 +146,7 @@ async def _answer_events(
                 question=body.question,
                 references=await search.found(),
                 **_fields(piece),
-                **await search.support(piece.text),
+                sentences=await search.marks(piece.text, piece.passages),
             )
             yield Event("done", done)
 
@@ -194,8 +194,8 @@ async def _side(side: Side, search: Search) -> SideAnswer | SideProblem:
     if isinstance(side.outcome, ServiceError):
         return SideProblem(problem=Problem(**problem_of(side.outcome)))
     scores = ScoresBody(**asdict(side.scores)) if side.scores else None
-    support = await search.support(side.outcome.text)
-    return SideAnswer(scores=scores, **_fields(side.outcome), **support)
+    marks = await search.marks(side.outcome.text, side.outcome.passages)
+    return SideAnswer(scores=scores, sentences=marks, **_fields(side.outcome))
 
 
 def _fields(answer: Answer) -> dict[str, Any]:

@@ -11,7 +11,6 @@ references`).
 
 import asyncio
 import json
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -23,17 +22,15 @@ import numpy as np
 
 from app.errors import IndexFailure
 from app.references.calibration import Judge, floor
+from app.references.marks import Evidence, Marked, marked
 from app.references.passages import Passage, window
 from app.references.query_analysis import analyse
 from app.references.ranking import Ranked, Ranking, Weights
 from app.references.spelling import Spelling
 from app.references.storage import Texts, Vocabulary, load
-from app.references.support import Support, support
 from app.references.terms import Terms
 
 _FORMAT = 2
-_SUPPORT_CHARACTERS = 5_000  # of each reference: reading a book for one sentence holds up others
-_REMEMBERED_TEXTS = 256
 _REMEMBERED_RANKS = 4  # a question is ranked for what is shown, and for what a model is to read
 _CONSIDERED = 30  # the nearest questions, of which the likely good ones are found
 _FARTHER = 7  # places after those asked for, of which a text may come forward
@@ -78,7 +75,6 @@ class References:
         if self.settings["format"] != _FORMAT:
             raise ValueError(f"its format is {self.settings['format']}, not {_FORMAT}")
         self.terms = Terms(self.settings["terms"])
-        self._remembered_stems = lru_cache(_REMEMBERED_TEXTS)(self.terms.stems)
         self._remembered_ranks = lru_cache(_REMEMBERED_RANKS)(self._rank)
         self.spelling = Spelling(load(directory, "words.spelled"), load(directory, "words.known"))
         self._vocabulary = Vocabulary(directory)
@@ -87,7 +83,6 @@ class References:
             for name in ("rows", "documents", "answers")
         )
         self.ranking = Ranking(directory, self.settings["types"], self._vocabulary)
-        self._answers_having = load(directory, "terms.answers")
         if len(self.ranking.documents) != self.settings["questions"]:
             raise ValueError("its files do not belong together")
 
@@ -195,26 +190,10 @@ class References:
         query = analyse(message, self.terms, self.spelling, self._vocabulary, self.weights.stress)
         return self.ranking.rank(query, self.weights)
 
-    async def support(self, answer: str, references: Sequence[Reference]) -> Support | None:
-        """Return how much of an answer stands in references; None where none of them has text."""
-        texts = [ref.answer[:_SUPPORT_CHARACTERS] for ref in references if ref.answer]
-        if not texts or not answer.strip():
-            return None
+    async def marked(self, answer: str, texts: Sequence[Evidence]) -> list[Marked]:
+        """Hold an answer's sentences against texts without holding up the event loop."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, support, answer, texts, self)
-
-    def stems(self, text: str) -> list[str]:
-        """Return the stems of a text's words, stop words left out; remembers the last texts.
-
-        Both sides of a comparison are held against the same references.
-        """
-        return self._remembered_stems(text)
-
-    def weight(self, stem: str) -> float:
-        """Return how much a word tells: its inverse document frequency in the answers."""
-        number = self._vocabulary.number(stem)
-        having = 0 if number is None else int(self._answers_having[number])
-        return math.log(1 + self.settings["answered"] / (1 + having))
+        return await loop.run_in_executor(self._thread, marked, answer, texts)
 
     def close(self) -> None:
         """Let the thread end."""
