@@ -1,22 +1,23 @@
 """POST /answer and POST /compare."""
 
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering.answerer import Answer, ModelName
+from app.answering.answerer import Answer, Answerer, ModelName
 from app.answering.comparison import Comparison, Finished, Piece, Side, compare
+from app.answering.phrases import phrases
 from app.answering.reading import Reading
 from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
 from app.api.document import problems
 from app.api.event_schemas import streamed
 from app.api.logprobs import own
-from app.api.reference_schemas import NoticeBody, PassageBody, ReferencesBody
+from app.api.reference_schemas import NoticeBody, PassageBody, ReferencesBody, Span
 from app.api.references import Search, searching
 from app.api.schemas import (
     AnswerRequest,
@@ -65,7 +66,7 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
             else answerer.stream(body.question, decoding, (), _reading(body, service, decoding))
         )
         search = searching(service, body.question, body.references)
-        events = _answer_events(pieces, body, _bodies(notices), search)
+        events = _answer_events(pieces, body, _bodies(notices), search, answerer)
         return await _respond(request, body, events)
 
 
@@ -91,7 +92,7 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
             withheld = {name: Side(each.withhold(decoding)) for name, each in answerers.items()}
             pieces = only(Comparison(withheld))
         search = searching(service, body.question, body.references)
-        events = _compare_events(pieces, body, _bodies(notices), search)
+        events = _compare_events(pieces, body, _bodies(notices), search, answerers)
         return await _respond(request, body, events)
 
 
@@ -130,6 +131,7 @@ async def _answer_events(
     body: AnswerRequest,
     notices: list[NoticeBody],
     searching: AbstractAsyncContextManager[Search],
+    answerer: Answerer,
 ) -> AsyncGenerator[Event]:
     async with aclosing(pieces), searching as search:
         for notice in notices:
@@ -146,7 +148,8 @@ async def _answer_events(
                 question=body.question,
                 references=await search.found(),
                 **_fields(piece),
-                sentences=await search.marks(piece.text, piece.passages),
+                sentences=await search.marks(piece.text, piece.passages or ()),
+                spans=await _spans(answerer, piece, body.spans),
             )
             yield Event("done", done)
 
@@ -156,6 +159,7 @@ async def _compare_events(
     body: CompareRequest,
     notices: list[NoticeBody],
     searching: AbstractAsyncContextManager[Search],
+    answerers: Mapping[ModelName, Answerer],
 ) -> AsyncGenerator[Event]:
     sides: dict[ModelName, SideAnswer | SideProblem] = {}
     async with aclosing(pieces), searching as search:
@@ -166,11 +170,11 @@ async def _compare_events(
                 for event in _written(piece.model, piece.text, search):
                     yield event
             elif isinstance(piece, Finished):
-                sides[piece.model] = side = await _side(piece.side, search)
+                sides[piece.model] = side = await _side(piece.side, search, answerers, body.spans)
                 yield Event("side", SideBody(model=piece.model, side=side))
             else:
                 for model in piece.sides.keys() - sides.keys():
-                    sides[model] = await _side(piece.sides[model], search)
+                    sides[model] = await _side(piece.sides[model], search, answerers, body.spans)
                 done = CompareResponse(
                     notices=notices,
                     id=_new_id(),
@@ -190,12 +194,24 @@ def _written(model: ModelName, text: str, search: Search) -> Iterator[Event]:
         yield Event("references", ReferencesBody(references=found))
 
 
-async def _side(side: Side, search: Search) -> SideAnswer | SideProblem:
+async def _side(
+    side: Side, search: Search, answerers: Mapping[ModelName, Answerer], spans: bool
+) -> SideAnswer | SideProblem:
     if isinstance(side.outcome, ServiceError):
         return SideProblem(problem=Problem(**problem_of(side.outcome)))
     scores = ScoresBody(**asdict(side.scores)) if side.scores else None
-    marks = await search.marks(side.outcome.text, side.outcome.passages)
-    return SideAnswer(scores=scores, sentences=marks, **_fields(side.outcome))
+    answer = side.outcome
+    return SideAnswer(
+        scores=scores,
+        sentences=await search.marks(answer.text, answer.passages or ()),
+        spans=await _spans(answerers[answer.model], answer, spans),
+        **_fields(answer),
+    )
+
+
+async def _spans(answerer: Answerer, answer: Answer, wanted: bool) -> list[Span] | None:
+    found = await phrases(answer.text, answerer.engine) if wanted else None
+    return found if found is None else [Span(**asdict(each)) for each in found]
 
 
 def _fields(answer: Answer) -> dict[str, Any]:

@@ -114,6 +114,26 @@ class Checked(BaseModel):
     )
 
 
+class Span(BaseModel):
+    """A span of an answer that stands word for word in training answers."""
+
+    start: int = Field(description="Where it begins in the answer, in Unicode code points.")
+    end: int = Field(description="Where it ends, excluded.")
+    answers: int = Field(description="In how many training answers it stands.")
+    topics: int = Field(description="On how many topics those are.")
+
+
+class Traced(BaseModel):
+    """An answer traced to what its model learned from."""
+
+    spans: list[Span] | None = Field(
+        description="The longest spans, of at least 8 tokens, of each sentence that stand word for "
+        "word in the answers that the model learned from. Null where they were not asked for, "
+        "where those answers are not known (no `training_text.npz` beside the model), or where "
+        "looking took too long."
+    )
+
+
 class PassageBody(BaseModel):
     """A published text that a model was given to read."""
 

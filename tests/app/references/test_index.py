@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.engine.checkpoint import Checkpoint
+from app.engine.interface import Span
 from app.errors import IndexFailure
 from app.main import create_app
 from app.references.index import Reference, References
@@ -148,6 +149,27 @@ async def test_they_come_after_the_first_token(asking: Asking, made: Path, path:
     assert names[0] == "token"
     assert names[-1] == "done"
     assert _events(reply.text)[-1][1]["references"]
+
+
+@pytest.mark.parametrize("path", ["/answer", "/compare"])
+async def test_spans_come_where_they_are_asked_for(
+    fine_tuned: Checkpoint, base: Checkpoint, path: str
+) -> None:
+    tuned = FakeEngine(fine_tuned, "A disease.", end=True)
+    tuned.known_spans = [Span(0, 2, answers=364, topics=13)]
+    engines: Any = {"fine-tuned": tuned, "base": FakeEngine(base, "The")}
+    app = create_app(Settings(_env_file=None), engines)
+    async with client_of(app) as client:
+        body = {"question": "What is asthma?"}
+        plain = (await client.post(path, json=body)).json()
+        reply = (await client.post(path, json=body | {"spans": True})).json()
+    side, asked = (each if path == "/answer" else each["fine_tuned"] for each in (plain, reply))
+    assert side["spans"] is None
+    [span] = asked["spans"]
+    assert (span["start"], span["answers"], span["topics"]) == (0, 364, 13)
+    assert "A disease.".startswith("A disease."[: span["end"]])
+    if path == "/compare":
+        assert reply["base"]["spans"] is None  # it never learned from any
 
 
 async def test_none_are_listed_when_none_are_asked_for(asking: Asking, made: Path) -> None:
