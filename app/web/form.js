@@ -78,10 +78,7 @@ export function fill(asked) {
   if (reference.value) open("reference-panel");
 }
 
-/**
- * Show each error at its field, and go to the first.
- * Returns whether there were any that have a place
- */
+/** Show each error at its field, and go to the first. Returns whether any has a place. */
 export function showErrors(errors) {
   const placed = errors.filter(({ field }) => form.querySelector(`#${CSS.escape(field)}-error`));
   for (const { field, message } of placed) {
