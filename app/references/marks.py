@@ -129,7 +129,8 @@ def _contradictions(said: Claim, published: Sequence[_Sentence]) -> Iterator[tup
         if why == "gene":  # a symbol that stands anywhere is not made up
             known = known.union(*(each.claim.symbols for each in published))
         if stating and of(said) and not any(_agree(fact, known) for fact in of(said)):
-            yield why, max(stating, key=lambda each: _shared(said, each.claim))
+            nearest = max(stating, key=lambda each: _shared(said, each.claim))
+            yield why, stating[0] if why == "inheritance" else nearest  # later ones explain it
     for each in published:
         if _shared(said, each.claim) < _NEAR:
             continue

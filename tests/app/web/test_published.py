@@ -85,13 +85,11 @@ def test_published_answers_stand_above_the_models(
         expect(doubtful).to_have_accessible_description(WHY)
         doubtful.press("Enter")
         beside = column.locator(".beside")
-        expect(beside).to_contain_text(
-            "The model says: “Zebras cure 💊 all of it.”", use_inner_text=True
-        )
+        expect(beside).to_contain_text("The model says: Zebras cure 💊 all of it.")
         expect(beside).to_contain_text(f"{WHY}.")
         marks.first.click()
         expect(beside).to_contain_text("Stands in a published answer.")
-        expect(beside).to_contain_text("National Cancer Institute: Asthma is a disease of the")
+        expect(beside).to_contain_text("Kidney Diseases: Asthma is a disease of the airways.")
         expect(beside).to_contain_text("This sentence stands in 364 published answers on 1 topic.")
         below = "find => find('#references').bottom <= find('#models').top"
         box = "selector => document.querySelector(selector).getBoundingClientRect()"
