@@ -138,6 +138,23 @@ METRICS = {
         less_is_better=None,
         number="{:.1f}",
     ),
+    "stock": Metric(
+        "Stock phrases",
+        "share of all words that are in runs of 8 or more which a training answer has word for "
+        "word",
+        ("stock", "words"),
+        _ratio,
+        less_is_better=None,
+        number="{:.1%}",
+    ),
+    "common_stock": Metric(
+        "Common stock phrases",
+        "share of all words that are in such runs in training answers on 13 topics or more",
+        ("common_stock", "words"),
+        _ratio,
+        less_is_better=None,
+        number="{:.1%}",
+    ),
 }
 DISTINCT_2 = Metric(
     "Distinct-2",

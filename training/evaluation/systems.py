@@ -75,7 +75,7 @@ class Baselines:
         self._questions = training["QuestionClean"].tolist()
         self._answers = training["AnswerClean"].tolist()
         self._canned = canned_answers(training["QuestionType"].tolist(), self._answers)
-        self._text = TrainingText(self._answers)
+        self._text = TrainingText(self._answers, training["GroupId"].astype(str).tolist())
 
     def sheets(self, split: Questions) -> dict[str, Sheet]:
         """Return both systems' work on a split."""
