@@ -138,20 +138,17 @@ METRICS = {
         less_is_better=None,
         number="{:.1f}",
     ),
-    "stock": Metric(
+    "stock": _mean(
         "Stock phrases",
-        "share of all words that are in runs of 8 or more which a training answer has word for "
-        "word",
-        ("stock", "words"),
-        _ratio,
+        "share of an answer's words in runs of 8 or more that a training answer has word for word",
+        "stock",
         less_is_better=None,
         number="{:.1%}",
     ),
-    "common_stock": Metric(
+    "common_stock": _mean(
         "Common stock phrases",
-        "share of all words that are in such runs in training answers on 13 topics or more",
-        ("common_stock", "words"),
-        _ratio,
+        "share of its words in such runs that training answers on 13 topics or more have",
+        "common_stock",
         less_is_better=None,
         number="{:.1%}",
     ),

@@ -62,9 +62,8 @@ def score(answer: Answer, references: Sequence[str], training: TrainingText) -> 
         "repeating": float(repeated >= REPEATING),
         "copied": span / words if words else 0.0,
         "copied_words": float(span),
-        "words": float(words),
-        "stock": float(stock),
-        "common_stock": float(common),
+        "stock": stock / words if words else 0.0,
+        "common_stock": common / words if words else 0.0,
         "answer_tokens": float(bleu.sys_len),
         "reference_tokens": float(bleu.ref_len),
     }
