@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__
 from app.answering.answerer import Answerer, Deadlines, ModelName
 from app.answering.prompt_format import PromptFormat
+from app.answering.reading import Reader
 from app.answering.service import RedFlags, RequestLimits, Service
 from app.api import answers, document, openai, page, references, system
 from app.engine.admission import asker
@@ -202,7 +203,13 @@ async def _start(
     try:
         if directory := reference_index(settings):
             service.references = await asyncio.to_thread(References, directory)
-        await service.warm_up(_answerers(settings, await engines()))
+        answerers = _answerers(settings, await engines())
+        fine_tuned = answerers["fine-tuned"]
+        if service.references and fine_tuned.prompt_format.context:
+            service.reader = Reader(
+                service.references, fine_tuned.prompt_format, fine_tuned.engine.checkpoint
+            )
+        await service.warm_up(answerers)
         logger.info("ready")
     except (CheckpointError, IndexFailure) as error:
         logger.error("cannot start: %s", error)

@@ -29,10 +29,9 @@ from transformers.utils import logging
 
 from training import recipe as recipes
 from training.data.examples import IGNORED
-from training.finetune import CHECKPOINTING
 from training.recipe import Finetuning
 from training.trainer.muon import optimizers
-from training.trainer.trainer_arguments import bfloat16_is_fast, training_arguments
+from training.trainer.trainer_arguments import CHECKPOINTING, bfloat16_is_fast, training_arguments
 from training.trainer.trainers import LengthGroupedTrainer, LengthGroups
 
 _TOKENIZER = Path(__file__).parents[1] / "models" / "demo" / "fine-tuned"

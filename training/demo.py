@@ -1,7 +1,8 @@
 """`python -m training demo`: the embedded pair from nothing, and its cards.
 
 Tokenizer and base from general English, the fine-tuned model from that base on MedQuAD's train
-split, figures on test_unseen. An interrupted run goes on where it stopped when started again.
+split, which then learns to read published passages; figures on test_unseen. An interrupted run
+goes on where it stopped when started again.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from training.evaluate import evaluate
 from training.evaluation.questions import read_table
 from training.files import write_whole
 from training.finetune import finetune
+from training.reading.stage import has_learned_to_read, is_reading, learn_to_read
 from training.report.model_card import base_card
 from training.report.publish import publish, training_record
 from training.trainer.checkpoints import checkpoints_of, has_checkpoint
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
             fine_tuned,
             resume=has_checkpoint(checkpoints_of(fine_tuned)),
         )
+    if recipe.reading and not has_learned_to_read(fine_tuned):
+        learn_to_read(recipe, arguments.data, fine_tuned, resume=is_reading(fine_tuned))
     if not (fine_tuned / "metrics.json").is_file():
         figures, samples = evaluate(fine_tuned, str(base), arguments.data)
         publish(fine_tuned, str(base), figures, samples)

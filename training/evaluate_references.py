@@ -1,7 +1,7 @@
 """`python -m training evaluate-references`: ask a service for references, judge what it finds.
 
 Over HTTP, so that what is measured is what is served: the ranking by judged questions, the time of
-a search, which messages get a notice. With --out also thirty generated answers with their support,
+a search, which messages get a notice. With --out also thirty generated answers with their marks,
 and two files:
     references.json   every figure
     references.html   the figures and the answers, on one page that needs no other file
@@ -67,9 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="messages with their kind of red flag or null, one JSON object a line",
     )
-    parser.add_argument(
-        "--support", type=Path, help="what `python -m benchmarks references --out FILE` measured"
-    )
     parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
     parser.add_argument("--out", type=Path, help="where to write the report (default: none)")
 
@@ -84,8 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     figures = evaluate(
         arguments.url, arguments.questions, arguments.index, arguments.limit, arguments.messages
     )
+<<<<<<< HEAD
     if support:
         figures["support"] = support
+=======
+>>>>>>> marks
     written = json.dumps(figures, indent=2)
     print(written)
     if arguments.out:

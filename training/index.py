@@ -42,6 +42,7 @@ KEY = ["Collection", "File", "QuestionId"]
 _FORMAT = 2
 _PER_BLOCK = {"answers": 16, "rows": 128, "documents": 128}
 _LONGEST_TERM = 40  # characters: longer ones are addresses
+_HEADING = re.compile(r"[^.?!]*\?\s*")
 _CAPITALS = re.compile(r"\b[A-Z]{2,7}\b")
 _KNOWN_TIMES = 5  # in the answers, below which a word may be a misspelling itself
 
@@ -99,6 +100,8 @@ def index(
     table.loc[
         [_number(name) not in ANSWERED_COLLECTIONS for name in table["Collection"]], "Answer"
     ] = ""
+    # Some of GARD's are a heading alone: `Is Williams syndrome inherited?` answers nothing.
+    table.loc[[bool(_HEADING.fullmatch(text)) for text in table["Answer"]], "Answer"] = ""
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)

@@ -6,19 +6,25 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
+from app.answering.reading import Reading, shown
 from app.engine.interface import Decoding, Engine, Token
+<<<<<<< HEAD
 from app.engine.tokenizer import Tokenizer
 from app.errors import DeadlineExceeded, InvalidField, PromptTooLong, ServiceError
 
 _PIECE_CHARACTERS = 2_000
 _CUT_TOKENS = 16  # more than a piece may have of the words that are cut at its ends
+=======
+from app.errors import DeadlineExceeded, InvalidField, ServiceError
+from app.references.passages import Passage
+>>>>>>> marks
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
@@ -51,6 +57,8 @@ class Answer:
     queue_seconds: float
     first_token_seconds: float
     total_seconds: float
+    passages: Sequence[Passage] | None = None
+    """What the model was given to read; none of them: it was told that nothing was found."""
     tokens: Sequence[AnswerToken] | None = None
     """Where log-probabilities were asked for: its tokens, the end token and stop text included."""
 
@@ -70,6 +78,7 @@ class Attempt:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     in_flight: int = 0
+    passages: Sequence[Passage] | None = None
     queue_seconds: float = 0.0
     first_token_seconds: float | None = None
     answer: Answer | None = None
@@ -106,6 +115,7 @@ class Answerer:
         question: str,
         decoding: Decoding,
         stops: Sequence[str] = (),
+<<<<<<< HEAD
         field: str = "question",
     ) -> AsyncGenerator[str | Answer]:
         """Yield the answer to a question, up to its end or the first of the texts in `stops`.
@@ -117,6 +127,22 @@ class Answerer:
         prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
         stops = [self.prompt_format.stop, *stops]
         return self._observed(attempt, prompt_ids, decoding, stops, field)
+=======
+        reading: Reading | None = None,
+    ) -> AsyncGenerator[str | Answer]:
+        """Yield the answer to a question, up to its end or the first of the texts in `stops`.
+
+        What there is to read is sought once a place is free.
+        """
+        attempt = self._begin(question)
+        tokenizer = self.engine.checkpoint.tokenizer
+
+        async def prompt() -> list[int]:
+            attempt.passages = await reading.passages() if reading else None
+            return self.prompt_format.encode(question, tokenizer, shown(attempt.passages))
+
+        return self._observed(attempt, prompt, decoding, [self.prompt_format.stop, *stops])
+>>>>>>> marks
 
     def complete(
         self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
@@ -126,8 +152,17 @@ class Answerer:
         Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
         attempt = self._begin(prompt)
+<<<<<<< HEAD
         prompt_ids = self.engine.checkpoint.tokenizer.encode(prompt)
         return self._observed(attempt, prompt_ids, decoding, stops, "prompt")
+=======
+        tokenizer = self.engine.checkpoint.tokenizer
+
+        async def encoded() -> list[int]:
+            return tokenizer.encode(prompt)
+
+        return self._observed(attempt, encoded, decoding, stops)
+>>>>>>> marks
 
     def _begin(self, text: str) -> Attempt:
         """Return the attempt at an answer, or refuse it before anything is prepared."""
@@ -143,6 +178,7 @@ class Answerer:
     async def _observed(
         self,
         attempt: Attempt,
+<<<<<<< HEAD
         prompt_ids: list[int],
         decoding: Decoding,
         stops: Sequence[str],
@@ -153,6 +189,15 @@ class Answerer:
             if not prompt_ids:  # some tokenizers drop white space, and a model must read something
                 raise InvalidField(field, f"becomes no tokens for the model {self.model!r}")
             async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
+=======
+        prompt: Callable[[], Awaitable[list[int]]],
+        decoding: Decoding,
+        stops: Sequence[str],
+    ) -> AsyncGenerator[str | Answer]:
+        decoding = self._resolved(decoding)
+        try:
+            async with aclosing(self._continue(attempt, prompt, decoding, stops)) as pieces:
+>>>>>>> marks
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         attempt.answer = piece
@@ -162,12 +207,23 @@ class Answerer:
             raise
 
     async def _continue(
-        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+        self,
+        attempt: Attempt,
+        prompt: Callable[[], Awaitable[list[int]]],
+        decoding: Decoding,
+        stops: Sequence[str],
     ) -> AsyncGenerator[str | Answer]:
+<<<<<<< HEAD
         attempt.prompt_tokens = len(prompt_ids)
+=======
+>>>>>>> marks
         text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
         started = clock()
+        prompt_ids = await prompt()
+        if not prompt_ids:  # some tokenizers drop white space, and a model must read something
+            raise InvalidField("prompt", "becomes no tokens for this model")
+        attempt.prompt_tokens = len(prompt_ids)
         last_moment = started + self.deadlines.total_seconds
         deadline = min(last_moment, started + self.deadlines.queue_seconds)
         pieces: list[str] = []
@@ -203,6 +259,7 @@ class Answerer:
             queue_seconds=attempt.queue_seconds,
             first_token_seconds=attempt.first_token_seconds or 0.0,
             total_seconds=clock() - started,
+            passages=attempt.passages,
             tokens=None if decoding.logprobs is None else made,
         )
 
@@ -231,7 +288,13 @@ class Answerer:
             return decoding
         return replace(decoding, seed=secrets.randbits(32))
 
+<<<<<<< HEAD
     async def bits_per_byte(self, question: str, reference: str) -> float | None:
+=======
+    async def bits_per_byte(
+        self, question: str, reference: str, passages: Sequence[Passage] | None = None
+    ) -> float:
+>>>>>>> marks
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
 
         Comparable between models whose vocabularies differ, as perplexity is not. None where the
@@ -247,9 +310,13 @@ class Answerer:
         if await _is_longer(reference, most, tokenizer):
             raise PromptTooLong(f"The reference has more than {most} tokens.")
         reference_ids = tokenizer.encode(reference)
+<<<<<<< HEAD
         if not reference_ids:
             return None
         prompt_ids = self.prompt_format.encode(question, tokenizer)
+=======
+        prompt_ids = self.prompt_format.encode(question, tokenizer, shown(passages))
+>>>>>>> marks
         try:
             async with asyncio.timeout(self.deadlines.total_seconds):
                 bits = await self.engine.bits(prompt_ids, reference_ids)

@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from rapidfuzz.distance import LCSseq
 
 from app.answering.answerer import Answer, Answerer, ModelName
+<<<<<<< HEAD
 from app.answering.one_thread import beside
+=======
+from app.answering.reading import Reading
+>>>>>>> marks
 from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
 
@@ -73,6 +77,7 @@ async def compare(
     question: str,
     decoding: Decoding,
     reference: str | None,
+    reading: Reading | None = None,
 ) -> AsyncGenerator[Piece | Finished | Comparison]:
     """Yield both answers' pieces and outcomes as they come, then the finished `Comparison`.
 
@@ -87,7 +92,7 @@ async def compare(
 
     async def run(answerer: Answerer) -> Side:
         try:
-            return await _run_side(answerer, question, decoding, reference, events)
+            return await _run_side(answerer, question, decoding, reference, reading, events)
         finally:
             events.put_nowait(answerer.model)
 
@@ -126,10 +131,11 @@ async def _run_side(
     question: str,
     decoding: Decoding,
     reference: str | None,
+    reading: Reading | None,
     events: asyncio.Queue[Piece | ModelName],
 ) -> Side:
     try:
-        async with aclosing(answerer.stream(question, decoding)) as pieces:
+        async with aclosing(answerer.stream(question, decoding, (), reading)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Answer):
                     answer = piece
@@ -143,7 +149,7 @@ async def _run_side(
 
 async def _score(answerer: Answerer, question: str, answer: Answer, reference: str) -> Scores:
     try:
-        bits_per_byte = await answerer.bits_per_byte(question, reference)
+        bits_per_byte = await answerer.bits_per_byte(question, reference, answer.passages)
     except PromptTooLong:
         bits_per_byte = None
     return await beside(_scores, reference, answer.text, bits_per_byte)

@@ -53,6 +53,15 @@ class Token(NamedTuple):
     top: tuple[tuple[int, float], ...] = ()
 
 
+class Span(NamedTuple):
+    """Tokens `begin` to `end` of a text, in so many training answers, on so many topics."""
+
+    begin: int
+    end: int
+    answers: int
+    topics: int
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a model comes from: a directory or a hub id, and there its revision."""
@@ -149,6 +158,12 @@ class Engine(Protocol):
 
     async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
         """Return the information in a continuation of the prompt, in bits."""
+
+    async def spans(self, texts: list[list[int]]) -> list[list[Span]] | None:
+        """Return which spans of each text stand in the answers that the model learned from.
+
+        None where it does not know them.
+        """
 
     def stop(self) -> None:
         """Stop the inference thread at once."""
