@@ -81,11 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
     figures = evaluate(
         arguments.url, arguments.questions, arguments.index, arguments.limit, arguments.messages
     )
-<<<<<<< HEAD
-    if support:
-        figures["support"] = support
-=======
->>>>>>> marks
     written = json.dumps(figures, indent=2)
     print(written)
     if arguments.out:

@@ -15,16 +15,12 @@ from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reading, shown
 from app.engine.interface import Decoding, Engine, Token
-<<<<<<< HEAD
 from app.engine.tokenizer import Tokenizer
 from app.errors import DeadlineExceeded, InvalidField, PromptTooLong, ServiceError
+from app.references.passages import Passage
 
 _PIECE_CHARACTERS = 2_000
 _CUT_TOKENS = 16  # more than a piece may have of the words that are cut at its ends
-=======
-from app.errors import DeadlineExceeded, InvalidField, ServiceError
-from app.references.passages import Passage
->>>>>>> marks
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
@@ -115,24 +111,13 @@ class Answerer:
         question: str,
         decoding: Decoding,
         stops: Sequence[str] = (),
-<<<<<<< HEAD
+        reading: Reading | None = None,
         field: str = "question",
     ) -> AsyncGenerator[str | Answer]:
         """Yield the answer to a question, up to its end or the first of the texts in `stops`.
 
-        `field` is where the question came from, for the InvalidField that a question without any
-        tokens is.
-        """
-        attempt = self._begin(question)
-        prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
-        stops = [self.prompt_format.stop, *stops]
-        return self._observed(attempt, prompt_ids, decoding, stops, field)
-=======
-        reading: Reading | None = None,
-    ) -> AsyncGenerator[str | Answer]:
-        """Yield the answer to a question, up to its end or the first of the texts in `stops`.
-
-        What there is to read is sought once a place is free.
+        What there is to read is sought once a place is free. `field` is where the question came
+        from, for the InvalidField that a question without any tokens is.
         """
         attempt = self._begin(question)
         tokenizer = self.engine.checkpoint.tokenizer
@@ -141,8 +126,7 @@ class Answerer:
             attempt.passages = await reading.passages() if reading else None
             return self.prompt_format.encode(question, tokenizer, shown(attempt.passages))
 
-        return self._observed(attempt, prompt, decoding, [self.prompt_format.stop, *stops])
->>>>>>> marks
+        return self._observed(attempt, prompt, decoding, [self.prompt_format.stop, *stops], field)
 
     def complete(
         self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
@@ -152,17 +136,12 @@ class Answerer:
         Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
         attempt = self._begin(prompt)
-<<<<<<< HEAD
-        prompt_ids = self.engine.checkpoint.tokenizer.encode(prompt)
-        return self._observed(attempt, prompt_ids, decoding, stops, "prompt")
-=======
         tokenizer = self.engine.checkpoint.tokenizer
 
         async def encoded() -> list[int]:
             return tokenizer.encode(prompt)
 
-        return self._observed(attempt, encoded, decoding, stops)
->>>>>>> marks
+        return self._observed(attempt, encoded, decoding, stops, "prompt")
 
     def _begin(self, text: str) -> Attempt:
         """Return the attempt at an answer, or refuse it before anything is prepared."""
@@ -178,26 +157,16 @@ class Answerer:
     async def _observed(
         self,
         attempt: Attempt,
-<<<<<<< HEAD
-        prompt_ids: list[int],
+        prompt: Callable[[], Awaitable[list[int]]],
         decoding: Decoding,
         stops: Sequence[str],
         field: str,
     ) -> AsyncGenerator[str | Answer]:
         decoding = self._resolved(decoding)
         try:
-            if not prompt_ids:  # some tokenizers drop white space, and a model must read something
-                raise InvalidField(field, f"becomes no tokens for the model {self.model!r}")
-            async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
-=======
-        prompt: Callable[[], Awaitable[list[int]]],
-        decoding: Decoding,
-        stops: Sequence[str],
-    ) -> AsyncGenerator[str | Answer]:
-        decoding = self._resolved(decoding)
-        try:
-            async with aclosing(self._continue(attempt, prompt, decoding, stops)) as pieces:
->>>>>>> marks
+            async with aclosing(
+                self._continue(attempt, prompt, decoding, stops, field)
+            ) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         attempt.answer = piece
@@ -212,17 +181,14 @@ class Answerer:
         prompt: Callable[[], Awaitable[list[int]]],
         decoding: Decoding,
         stops: Sequence[str],
+        field: str,
     ) -> AsyncGenerator[str | Answer]:
-<<<<<<< HEAD
-        attempt.prompt_tokens = len(prompt_ids)
-=======
->>>>>>> marks
         text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
         started = clock()
         prompt_ids = await prompt()
         if not prompt_ids:  # some tokenizers drop white space, and a model must read something
-            raise InvalidField("prompt", "becomes no tokens for this model")
+            raise InvalidField(field, f"becomes no tokens for the model {self.model!r}")
         attempt.prompt_tokens = len(prompt_ids)
         last_moment = started + self.deadlines.total_seconds
         deadline = min(last_moment, started + self.deadlines.queue_seconds)
@@ -288,13 +254,9 @@ class Answerer:
             return decoding
         return replace(decoding, seed=secrets.randbits(32))
 
-<<<<<<< HEAD
-    async def bits_per_byte(self, question: str, reference: str) -> float | None:
-=======
     async def bits_per_byte(
         self, question: str, reference: str, passages: Sequence[Passage] | None = None
-    ) -> float:
->>>>>>> marks
+    ) -> float | None:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
 
         Comparable between models whose vocabularies differ, as perplexity is not. None where the
@@ -310,13 +272,9 @@ class Answerer:
         if await _is_longer(reference, most, tokenizer):
             raise PromptTooLong(f"The reference has more than {most} tokens.")
         reference_ids = tokenizer.encode(reference)
-<<<<<<< HEAD
         if not reference_ids:
             return None
-        prompt_ids = self.prompt_format.encode(question, tokenizer)
-=======
         prompt_ids = self.prompt_format.encode(question, tokenizer, shown(passages))
->>>>>>> marks
         try:
             async with asyncio.timeout(self.deadlines.total_seconds):
                 bits = await self.engine.bits(prompt_ids, reference_ids)

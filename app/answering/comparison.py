@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from rapidfuzz.distance import LCSseq
 
 from app.answering.answerer import Answer, Answerer, ModelName
-<<<<<<< HEAD
 from app.answering.one_thread import beside
-=======
 from app.answering.reading import Reading
->>>>>>> marks
 from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
 

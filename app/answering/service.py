@@ -13,11 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.answering.answerer import Answerer, ModelName
-<<<<<<< HEAD
 from app.answering.one_thread import beside
-=======
 from app.answering.reading import Reader, Reading
->>>>>>> marks
 from app.engine.interface import Decoding, Source
 from app.errors import InvalidField, NotReady, ServiceError
 from app.references.index import References

@@ -118,16 +118,13 @@ async def create_chat_completion(
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
-<<<<<<< HEAD
-            else answerer.stream(body.question, decoding, body.stop, field="messages")
-=======
             else answerer.stream(
                 body.question,
                 decoding,
                 body.stop,
                 service.reading(body.question, body.grounded, decoding.max_new_tokens),
+                field="messages",
             )
->>>>>>> marks
         )
         before = spoken(notices)
         head = _head("chatcmpl", answerer)
