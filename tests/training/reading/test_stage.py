@@ -63,10 +63,12 @@ def taught(pair: Path, pairs: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def fine_tuned(pair: Path, tmp_path: Path) -> Path:
-    """A copy of the fine-tuned model, which cannot read."""
+def fine_tuned(pair: Path, taught: Path, tmp_path: Path) -> Path:
+    """A copy of the fine-tuned model, which cannot read, and its record."""
     shutil.copytree(pair / "fine-tuned", tmp_path / "model")
-    (tmp_path / "model" / "training.json").write_text('{"base": "base"}')
+    record = json.loads((taught / "training.json").read_text())
+    del record["reading"]
+    (tmp_path / "model" / "training.json").write_text(json.dumps(record))
     return tmp_path / "model"
 
 
@@ -75,9 +77,7 @@ def test_one_command_leaves_a_model_that_reads(taught: Path) -> None:
     assert reads(tokenizer)
     assert tokenizer.chat_template == READING_TEMPLATE
     served = PromptFormat.of_model(loaded(taught))
-    assert served.context == ContextFormat(
-        "<context>About ", ": ", "<context>About ", "<context>"
-    )
+    assert served.context == ContextFormat("<context>About ", ": ", "<context>About ", "<context>")
     assert (served.before, served.after, served.stop) == ("<question>", "<answer>", "<end>")
     assert not reading_checkpoints_of(taught).exists()
     assert has_learned_to_read(taught)
@@ -160,7 +160,9 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have Ctrl-C come in that step of a reading stage."""
     before = Interruption.on_step_end
 
-    def interrupted(self: Interruption, args: Any, state: TrainerState, *rest: Any, **more: Any) -> None:
+    def interrupted(
+        self: Interruption, args: Any, state: TrainerState, *rest: Any, **more: Any
+    ) -> None:
         if "reading" in args.output_dir and state.global_step == step:
             signal.raise_signal(signal.SIGINT)
         before(self, args, state, *rest, **more)
@@ -203,9 +205,10 @@ def test_a_stopped_stage_resumes_by_the_same_recipe_and_no_other(
 def test_a_new_run_forgets_where_an_older_one_was_stopped(
     pair: Path, pairs: Path, fine_tuned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         interrupt_at(2, patched)
-        learn_to_read(reading_recipe(), pairs, fine_tuned)
+        with pytest.raises(KeyboardInterrupt):
+            learn_to_read(reading_recipe(), pairs, fine_tuned)
     assert is_reading(fine_tuned)
     finetune(reading_recipe(), pairs, str(pair / "base"), fine_tuned)
     assert not is_reading(fine_tuned)

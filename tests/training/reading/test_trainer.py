@@ -16,6 +16,7 @@ from training.data.examples import IGNORED
 from training.prompt import encode, passage
 from training.reading.trainer import ReadingTrainer
 from training.recipe import Optimisation
+from training.trainer import trainer_arguments
 from training.trainer.trainer_arguments import training_arguments
 
 ANSWERS = {
@@ -24,6 +25,12 @@ ANSWERS = {
     "What is gout?": "Pain.",
     "What is a stroke?": "It happens when blood flow to the brain stops.",
 }
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every machine compute in float32, in which two ways to a sum are equal."""
+    monkeypatch.setattr(trainer_arguments, "bfloat16_is_fast", lambda: False)
 
 
 @pytest.fixture
