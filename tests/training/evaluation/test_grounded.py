@@ -130,6 +130,10 @@ def test_an_excerpt_is_as_many_first_sentences_as_fit(loaded: Any) -> None:
 
 
 def test_the_nearest_question_gives_the_passage(loaded: Any) -> None:
-    rows = [published("gout", "It hurts."), published("scurvy", "A lack."), published("pox", "Spots.")]
+    rows = [
+        published("gout", "It hurts."),
+        published("scurvy", "A lack."),
+        published("pox", "Spots."),
+    ]
     found = passages_by_bm25(rows, ["Tell me of scurvy", "what is gout"], loaded)
     assert found == {0: "About scurvy: A lack.", 1: "About gout: It hurts."}
