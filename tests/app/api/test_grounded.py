@@ -56,7 +56,7 @@ def serving(reads: Checkpoint, base: Checkpoint, made: Path) -> Serving:
             "fine-tuned": FakeEngine(reads, "A disease.", end=True),
             "base": FakeEngine(base, "The"),
         }
-        wanted = {"references": str(made), "default_new_tokens": 8} | settings
+        wanted: dict[str, Any] = {"references": str(made), "default_new_tokens": 8} | settings
         async with client_of(create_app(Settings(_env_file=None, **wanted), engines)) as client:
             for engine in engines.values():
                 engine.prompts.clear()  # the warm-up's

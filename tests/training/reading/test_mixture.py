@@ -164,7 +164,7 @@ def test_every_phrasing_asks_for_its_topic() -> None:
 
 
 def test_one_seed_draws_one_mixture() -> None:
-    plan = {
+    plan: dict[str, Any] = {
         "shares": {"without_passage": 1.0, "with_passage": 1.0, "none_found": 1.0},
         "published_wording": 0.5,
         "lower_case": 0.5,
