@@ -62,6 +62,20 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def reading_pair(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same pair, whose fine-tuned model has the marker of passages; it learned nothing."""
+    from training.reading.stage import with_context  # here: most tests need nothing of it
+    from training.trainer.base_model import load_to_go_on
+
+    directory = tmp_path_factory.mktemp("reading-pair")
+    model, tokenizer = load_to_go_on(pair / "fine-tuned", dropout=0.0)
+    with_context(model, tokenizer)
+    save_model(model, tokenizer, directory / "fine-tuned", torch.float32)
+    (directory / "base").symlink_to(pair / "base")
+    return directory
+
+
+@pytest.fixture(scope="session")
 def demo() -> "Iterator[Server]":
     """The service as `make serve` starts it, with the embedded pair."""
     from tests.app.server_process import Server  # here: most tests need nothing of the service

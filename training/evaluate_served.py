@@ -78,6 +78,8 @@ def _facts(url: str, table: pd.DataFrame, limit: int | None) -> dict[str, Any]:
         found[kind] = {}
         for split, most in (("train", limit or MOST_TRAINED), ("test_unseen", limit)):
             asked = fact_questions(table, split, kind, most)
+            if not asked:  # other people's data have none
+                continue
             replies = served(url, [each.row.question for each in asked], f"{kind}, {split}")
             groups = pd.Series([each.row.group for each in asked])
             found[kind][split] = {"questions": len(asked)} | {
@@ -107,6 +109,8 @@ def _liveqa(url: str, path: Path, limit: int | None) -> dict[str, Any]:
         answers = [[each["answer"] for each in row["reference_answers"]] for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: no messages with reference answers: {error!r}") from error
+    if not rows:
+        raise DataError(f"{path}: no messages with reference answers")
     replies = served(url, messages, "LiveQA")
     groups = [str(number) for number in range(len(rows))]
     overlap = {

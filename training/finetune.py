@@ -30,7 +30,7 @@ from training import recipe as recipes
 from training.data.examples import IGNORED, examples, read_pairs
 from training.prompt import marker_ids
 from training.provenance import base_name, provenance
-from training.reading.stage import is_reading, learn_to_read
+from training.reading.stage import is_reading, learn_to_read, reading_checkpoints_of
 from training.recipe import Recipe
 from training.report.learning_curves import CURVES, curves_png
 from training.report.model_card import fine_tuned_card
@@ -137,6 +137,7 @@ def finetune(
     last = resumed(work, begun) if resume else None
     if place.is_main_process and not resume:
         begin(work, begun)
+        shutil.rmtree(reading_checkpoints_of(out), ignore_errors=True)  # of another model
     callbacks: list[TrainerCallback] = []
     if tensorboard and place.is_main_process:
         callbacks.append(_tensorboard(tensorboard))

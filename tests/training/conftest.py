@@ -56,6 +56,13 @@ def tokenizer(pair: Path) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture
+def reading_tokenizer(reading_pair: Path) -> PreTrainedTokenizerBase:
+    """A tokenizer with the marker of passages, too."""
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(reading_pair / "fine-tuned")
+    return loaded
+
+
+@pytest.fixture
 def full_disk() -> AbstractContextManager[None]:
     """While it is entered, the kernel refuses to let any file grow beyond a few kilobytes."""
 

@@ -65,7 +65,7 @@ def information(url: str) -> dict[str, Any]:
         TrainingError: it does not answer.
     """
     with httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS) as client:
-        found = _json(client.get("/info"))
+        found = _reply(client, "GET", "/info")
     index = found.get("references") or {}
     return {
         "grounded": found["grounded"],
@@ -77,13 +77,14 @@ def information(url: str) -> dict[str, Any]:
 
 
 def _answer(client: httpx.Client, question: str, **asked: Any) -> dict[str, Any]:
+    return _reply(client, "POST", "/answer", json={"question": question, **asked})
+
+
+def _reply(client: httpx.Client, method: str, path: str, **sent: Any) -> dict[str, Any]:
     try:
-        return _json(client.post("/answer", json={"question": question, **asked}))
+        reply = client.request(method, path, **sent)
+        reply.raise_for_status()
     except httpx.HTTPError as error:
         raise TrainingError(f"{client.base_url} does not answer: {error}") from error
-
-
-def _json(reply: httpx.Response) -> dict[str, Any]:
-    reply.raise_for_status()
     found: dict[str, Any] = reply.json()
     return found

@@ -71,6 +71,8 @@ def fact_figures(loaded: Loaded, table: pd.DataFrame) -> dict[str, Any]:
         found[kind] = {}
         for split, most in (("train", MOST_TRAINED), ("test_unseen", None)):
             questions = fact_questions(table, split, kind, most)
+            if not questions:  # other people's data have none
+                continue
             found[kind][split] = {
                 name: _figures(asked, _answers(loaded, asked, f"{kind}, {split}, {name}"))
                 for name, asked in _conditions(questions, wrong, loaded).items()
@@ -162,8 +164,9 @@ class _Wrong:
         )
         random = Random(question.row.question)  # noqa: S311 - it fills up, and keeps no secret
         others = random.sample(list(self._every), len(self._every))
+        named = [self._by_topic[topic] for topic, _, _ in near]
         return [
             other
-            for other in [*(self._by_topic[topic] for topic, _, _ in near), *others]
+            for other in dict.fromkeys([*named, *others])
             if other.row.group != question.row.group and not other.published & question.published
         ][:_WRONG_ONLY]

@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 
 from training.data.examples import sentences
+from training.errors import DataError
 from training.prompt import NOT_FOUND, passage
 from training.recipe import Mixture
 
@@ -29,6 +30,7 @@ _LETTERS, _DIGITS = "ABCDEFGHIKLMNOPRSTX", "123456789"
 _MADE_UP = 0.5  # of the symbols; the others are another gene's
 ELLIPSIS = " …"
 _ELLIPSIS_TOKENS = 3
+_MOST_TRIES = 1_000  # rows in a row of which no sentence fits
 
 
 class Published(NamedTuple):
@@ -61,6 +63,9 @@ class Drawing:
     """Draws readings from published answers, as a recipe says.
 
     `length` returns how many tokens a text has.
+
+    Raises:
+        DataError: no row has a topic, or no answer a sentence that fits.
     """
 
     def __init__(
@@ -71,6 +76,8 @@ class Drawing:
         self._length = cache(length)
         self._symbols = sorted({symbol for row in rows for symbol in _GENE.findall(row.answer)})
         readable = [row for row in rows if row.topic]
+        if not readable:
+            raise DataError("no row to learn reading from has a topic, in the column FocusFixed")
         weights = [plan.fact_weight if _is_fact(row) else 1.0 for row in readable]
         self._readable = self._endless(readable, weights)
         self._plain = self._endless(rows, [1.0] * len(rows))
@@ -85,13 +92,14 @@ class Drawing:
         if kind == "without_passage":
             row = next(self._plain)
             return Reading(row.question, (), row.answer)
-        while True:
+        for _ in range(_MOST_TRIES):
             row = next(self._readable)
             if kind == "none_found":
                 return Reading(self._asked(row), ("",), NOT_FOUND)
             text, answer = self._excerpt(self._with_other_genes(row))
             if answer:
                 return Reading(self._asked(row), (text,), answer)
+        raise DataError(f"no answer has a sentence of at most {self._plan.target_tokens} tokens")
 
     def _with_other_genes(self, row: Published) -> Published:
         """Exchange the genes that some rows name: who then names them right must have read."""

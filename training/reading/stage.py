@@ -15,7 +15,7 @@ from accelerate.utils import parse_flag_from_env
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from training.data.examples import IGNORED, read_rows
-from training.errors import TrainingError
+from training.errors import DataError, TrainingError
 from training.prompt import ANSWER, CONTEXT, QUESTION, add_context, encode, encode_text
 from training.provenance import provenance
 from training.reading.mixture import Drawing, published
@@ -35,6 +35,7 @@ from training.trainer.training_text import FILE as TRAINING_TEXT
 from training.trainer.training_text import training_text
 
 _VALIDATION_ROWS = 200
+_MOST_TOO_LONG = 1_000  # in a row
 _NEEDED = [
     "QuestionClean",
     "AnswerClean",
@@ -65,9 +66,10 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
     set_seed(recipe.seed)
     model, tokenizer = load_to_go_on(out, plan.dropout)
     with_context(model, tokenizer)
+    context_tokens = int(model.config.max_position_embeddings)
     table = read_rows(data, _NEEDED)
     sets = [
-        _examples(table[table["Split"] == split], recipe, rows, tokenizer)
+        _examples(table[table["Split"] == split], recipe, rows, tokenizer, context_tokens)
         for split, rows in (("train", plan.rows), ("valid_unseen", _VALIDATION_ROWS))
     ]
     origin = provenance(data / "medquad.csv")  # now: both may change before the run ends
@@ -118,7 +120,11 @@ def with_context(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def _examples(
-    table: pd.DataFrame, recipe: Recipe, rows: int, tokenizer: PreTrainedTokenizerBase
+    table: pd.DataFrame,
+    recipe: Recipe,
+    rows: int,
+    tokenizer: PreTrainedTokenizerBase,
+    context_tokens: int,
 ) -> list[dict[str, list[int]]]:
     """Draw readings as token ids and labels; what is longer than the context is left out."""
     assert recipe.reading is not None, "asked before"
@@ -128,14 +134,18 @@ def _examples(
         return len(encode_text(text, tokenizer))
 
     drawing = Drawing(published(table), mixture, length, recipe.seed)
-    limit = recipe.finetuning.max_tokens
+    limit = min(recipe.finetuning.max_tokens, context_tokens)
     found: list[dict[str, list[int]]] = []
+    too_long = 0
     while len(found) < rows:
         for reading in drawing.draw(rows - len(found)):
             example = encode(reading.question, reading.answer, tokenizer, reading.passages)
             ids, prompt = example.ids, example.prompt_tokens
-            if len(ids) <= limit:
+            too_long = 0 if len(ids) <= limit else too_long + 1
+            if not too_long:
                 found.append({"input_ids": ids, "labels": [IGNORED] * prompt + ids[prompt:]})
+        if too_long > _MOST_TOO_LONG:
+            raise DataError(f"no question fits with its passage and answer in {limit} tokens")
     return found
 
 
