@@ -20,7 +20,7 @@ from rouge_score.tokenizers import DefaultTokenizer
 
 from training.errors import DataError
 from training.evaluation.as_served import SYSTEMS, Served, information, served
-from training.evaluation.facts import TYPES, fact_questions, is_right, stated
+from training.evaluation.facts import TYPES, fact_questions, is_right, stated, states_any
 from training.evaluation.metrics import METRICS, difference, measure
 from training.evaluation.questions import drawn, questions, read_table
 from training.files import write_whole
@@ -97,6 +97,13 @@ def _facts(url: str, table: pd.DataFrame, limit: int | None) -> dict[str, Any]:
                 )
                 for system in SYSTEMS
             }
+            found[kind][split]["from_wrong_passage"] = _means(
+                groups,
+                of=[
+                    states_any(each, reply.texts["reading"], stated(kind, reply.texts["published"]))
+                    for each, reply in zip(asked, replies, strict=True)
+                ],
+            )["of"]
             found[kind][split]["grounded"] = sum(reply.grounded for reply in replies) / len(asked)
     return found
 
