@@ -32,10 +32,6 @@ _CLIENTS = 2
 _LATENCY_QUESTIONS = 1_000
 _EXAMPLES = {"test_unseen": 15, "test_seen": 15}
 _KEPT = ("digest", "questions", "answered", "excluded")
-_SUPPORT = (
-    "own_mean", "own_supported", "others_mean", "others_supported", "threshold", "found",
-    "questions", "split", "auc",
-)  # fmt: skip
 
 
 _STRANGER = "{} is another service: what it answers is not what this service's routes do"
@@ -74,7 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every question
-    support = _read(arguments.support, _SUPPORT) if arguments.support else None
     if arguments.out:
         read_table(arguments.data)  # wanted last
         make_directory(arguments.out)

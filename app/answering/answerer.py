@@ -164,9 +164,7 @@ class Answerer:
     ) -> AsyncGenerator[str | Answer]:
         decoding = self._resolved(decoding)
         try:
-            async with aclosing(
-                self._continue(attempt, prompt, decoding, stops, field)
-            ) as pieces:
+            async with aclosing(self._continue(attempt, prompt, decoding, stops, field)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         attempt.answer = piece

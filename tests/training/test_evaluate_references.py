@@ -140,9 +140,6 @@ def test_questions_that_are_not_judged(
 def test_what_is_wanted_last_is_read_first(
     index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    support = tmp_path / "support.json"
-    support.write_text('{"threshold": 0.5}')
-    assert "it has no own_mean" in told(capsys, "--index", index, "--support", support)
     line = told(capsys, "--index", index, "--out", tmp_path / "out", "--data", tmp_path)
     assert "medquad.csv is missing" in line
     assert not (tmp_path / "out").exists()
