@@ -73,7 +73,7 @@ def test_a_model_that_ended_is_started_again(pair: Path, end: str) -> None:
     fault = "time.sleep(0.01)\n    if told: raise RuntimeError('broken at 0xdead')"
     prelude = BEFORE_EACH_STEP.format(fault=fault)
     body = {"question": QUESTION, "max_new_tokens": 110, "stream": True}
-    settings = pair_settings(pair) | {"MEDQA_FAILURE_GRACE_SECONDS": "2"}
+    settings = pair_settings(pair) | {"MEDQA_FAILURE_GRACE_SECONDS": "0.1"}
     with started(in_workers=prelude, **settings) as server:
         right = answer(server)
         broken = min(server.workers(), key=lambda worker: worker.pid)  # the fine-tuned's is first
