@@ -114,7 +114,7 @@ class BoundedProtocol(H11Protocol):
         self._among = among
         self._deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP has this kind alone
         """Begin to wait for the first request."""
         super().connection_made(transport)
         if not self._among.opened():

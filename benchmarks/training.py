@@ -152,7 +152,7 @@ def _bare_loop(plan: Finetuning, model: Any, pairs: Examples) -> list[float]:
     )
     forward = torch.compile(model) if settings.compiled else model
     loader: DataLoader[Any] = DataLoader(
-        pairs,  # type: ignore[arg-type]
+        pairs,  # type: ignore[arg-type] # a list is a dataset too
         batch_size=settings.batch_sequences,
         sampler=_order(plan, pairs),
         collate_fn=_collator(),

@@ -123,7 +123,9 @@ class Worker:
     def _beat(self) -> Message:
         scheduler = self._steps.scheduler
         return {
-            "alive": self._steps.alive,
+            # That the thread has ended the process's own end tells: said before, it would be taken
+            # for a stuck one, which is not started again.
+            "alive": self._steps.alive or not self._steps.running,
             "drafted": scheduler.drafted,
             "accepted": scheduler.accepted,
         }

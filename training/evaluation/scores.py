@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     ended: bool | None = None
 
 
-class _Squad(Tokenizer):  # type: ignore[misc]
+class _Squad(Tokenizer):  # type: ignore[misc] # rouge-score is untyped
     """Words as SQuAD's script 1.1 compares them (Rajpurkar et al. 2016).
 
     `app.answering.comparison` has the same for the service: the packages share no code.

@@ -210,7 +210,9 @@ def test_a_step_without_memory_fails_its_answers_and_no_others() -> None:
     assert "GiB" not in str(failed[0].result)
     made = []
     while not scheduler.idle:
-        made += [token for each in scheduler.step() for token in each.result]  # type: ignore[union-attr]
+        for each in scheduler.step():
+            assert isinstance(each.result, list)
+            made += each.result
     assert _ids(made) == _greedy([2, 9], 10)
 
 
