@@ -14,13 +14,10 @@ from typing import Literal
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reading, shown
+from app.answering.text_length import surely_longer
 from app.engine.interface import Decoding, Engine, Token
-from app.engine.tokenizer import Tokenizer
 from app.errors import DeadlineExceeded, InvalidField, PromptTooLong, ServiceError
 from app.references.passages import Passage
-
-_PIECE_CHARACTERS = 2_000
-_CUT_TOKENS = 16  # more than a piece may have of the words that are cut at its ends
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
@@ -267,7 +264,7 @@ class Answerer:
         """
         tokenizer = self.engine.checkpoint.tokenizer
         most = self.engine.checkpoint.context_tokens
-        if await _is_longer(reference, most, tokenizer):
+        if await surely_longer(reference, most, tokenizer):
             raise PromptTooLong(f"The reference has more than {most} tokens.")
         reference_ids = tokenizer.encode(reference)
         if not reference_ids:
@@ -279,21 +276,6 @@ class Answerer:
         except TimeoutError:
             raise DeadlineExceeded("The reference was not scored in time.") from None
         return bits / len(reference.encode())
-
-
-async def _is_longer(text: str, most: int, tokenizer: Tokenizer) -> bool:
-    """Return whether a text surely has more than so many tokens.
-
-    It is read in pieces, with the event loop's other affairs between them: a body full of text
-    takes tens of milliseconds.
-    """
-    tokens = 0
-    for start in range(0, len(text), _PIECE_CHARACTERS):
-        tokens += len(tokenizer.encode(text[start : start + _PIECE_CHARACTERS])) - _CUT_TOKENS
-        if tokens > most:
-            return True
-        await asyncio.sleep(0)
-    return False
 
 
 async def finished(pieces: AsyncGenerator[str | Answer]) -> Answer:

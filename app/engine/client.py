@@ -19,8 +19,8 @@ from typing import Any
 from app.engine.admission import Admission, Limits
 from app.engine.channel import Channel, Message, unpacked
 from app.engine.interface import Decoding, Token
+from app.engine.processes import Restarts
 from app.engine.replies import Reply, Spans, next_reply, spans_of, token_of
-from app.engine.restarts import Restarts
 from app.engine.tokenizer import Tokenizer
 from app.engine.tokenizer_files import read_tokenizer
 from app.errors import CheckpointError, GenerationFailed, NotReady, PromptTooLong
