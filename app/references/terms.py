@@ -69,6 +69,8 @@ class Terms:
             after_word = place and words[place - 1] not in self.stop_words
             if after_word and self._qualifier.fullmatch(word):
                 yield place, f"{stems[place - 1]}#{word}"
+                if particles and len(word) > 1 and not word.isdigit():
+                    yield place, stem  # `causes 5q minus syndrome`: a name may begin with it
             elif word not in self.stop_words:
                 yield place, stem
             elif particles and after_word:
