@@ -9,18 +9,19 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reading, shown
 from app.answering.text_length import surely_longer
-from app.engine.interface import Decoding, Engine, Token
+from app.engine.interface import Decoding, Engine
 from app.errors import DeadlineExceeded, InvalidField, PromptTooLong, ServiceError
 from app.references.passages import Passage
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +182,17 @@ class Answerer:
         text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
         started = clock()
-        prompt_ids = await prompt()
+        last_moment = started + self.deadlines.total_seconds
+        deadline = min(last_moment, started + self.deadlines.queue_seconds)
+        prompt_ids = await _in_time(prompt(), deadline)
         if not prompt_ids:  # some tokenizers drop white space, and a model must read something
             raise InvalidField(field, f"becomes no tokens for the model {self.model!r}")
         attempt.prompt_tokens = len(prompt_ids)
-        last_moment = started + self.deadlines.total_seconds
-        deadline = min(last_moment, started + self.deadlines.queue_seconds)
         pieces: list[str] = []
         made: list[AnswerToken] = []
         ended = False
         async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
-            while token := await _next_token(tokens, deadline):
+            while token := await _in_time(anext(tokens, None), deadline):
                 deadline = last_moment
                 attempt.completion_tokens += 1
                 if attempt.first_token_seconds is None:
@@ -287,11 +288,11 @@ async def finished(pieces: AsyncGenerator[str | Answer]) -> Answer:
     raise AssertionError("a stream ends with its Answer")
 
 
-async def _next_token(tokens: AsyncGenerator[Token], deadline: float) -> Token | None:
-    """Return the next token, or None after the last; `deadline` is on the event loop's clock."""
+async def _in_time(awaited: Awaitable[Result], deadline: float) -> Result:
+    """Return what is awaited; `deadline` is on the event loop's clock."""
     try:
         async with asyncio.timeout_at(deadline):
-            return await anext(tokens, None)
+            return await awaited
     except TimeoutError:
         raise DeadlineExceeded(
             "The answer was not begun, or not finished, in the time that this service allows."

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from app.answering.answerer import Answerer, Deadlines, finished
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reader, Reading, shown
 from app.engine.checkpoint import Checkpoint
+from app.engine.interface import Decoding
+from app.errors import DeadlineExceeded
 from app.references.passages import Passage
-from tests.app.conftest import loaded
+from tests.app.conftest import FakeEngine, loaded
 
 QUESTION = "What is scurvy?"
 
@@ -132,3 +135,17 @@ def test_passages_are_shown_by_topic_and_text() -> None:
     assert shown(None) is None
     assert shown([]) == []
     assert shown([published("A lack.")]) == [("Scurvy", "A lack.")]
+
+
+async def test_a_search_that_hangs_is_ended_by_the_answers_deadline(reads: Checkpoint) -> None:
+    class Hanging(Found):
+        async def find_passages(self, *_: Any) -> list[Passage]:
+            await asyncio.sleep(60)
+            raise AssertionError("nobody waits so long")
+
+    made = reader(reads, Hanging())
+    engine = FakeEngine(reads, "A disease.", end=True)
+    answerer = Answerer("fine-tuned", engine, made.prompt_format, Deadlines(0.1, 5.0))
+    with pytest.raises(DeadlineExceeded):
+        await finished(answerer.stream(QUESTION, Decoding(8), (), Reading(made, QUESTION, 8)))
+    assert engine.prompts == []
