@@ -120,9 +120,12 @@ class BoundedProtocol(H11Protocol):
         if not self._among.opened():
             transport.abort()
             return
+        connection = transport.get_extra_info("socket")
+        # asyncio does so only for sockets that were made for TCP by name, which uvicorn's are not:
+        # the body of a response would wait 40 ms for the client to confirm its headers.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = int(self._limits.send_seconds * 1_000)
-            connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         self._watch()
 
