@@ -32,6 +32,9 @@ SENTENCES = [
 ]
 
 
+torch.set_num_threads(1)  # before the first fixture of a module or session makes anything
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Tiny tensors gain nothing from threads, and results repeat whatever a test before set."""
