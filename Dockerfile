@@ -17,16 +17,21 @@ RUN /usr/sbin/groupadd --gid 10001 medqa \
 # What never changes with the code: the interpreter's packages.
 # Files are copied, not bind-mounted: buildah's cache does not see that a mounted one has changed.
 FROM base AS build
+ENV PIP_NO_CACHE_DIR=1
 WORKDIR /build
 RUN python -m venv /opt/venv
-COPY docker/requirements.lock pyproject.toml docker/requirements.py ./
+COPY docker/requirements.lock docker/serve.lock pyproject.toml docker/requirements.py ./
 
-# A CPU serves by OpenVINO, without PyTorch; a card by PyTorch's build for its CUDA version.
+# A CPU serves by OpenVINO, without PyTorch; a card by PyTorch's build for its CUDA version. What serves is
+# taken by its hashes. PyTorch, and extras other than these two, only by version: serve.lock holds
+# none of them.
 FROM build AS build-serve
 ARG TORCH=cpu
 ARG EXTRAS=otel,redis
-RUN --mount=type=cache,target=/root/.cache/pip \
-    if [ "${TORCH}" != cpu ]; then \
+RUN if [ "${EXTRAS}" = otel,redis ]; then \
+      pip install --require-hashes --no-deps --requirement serve.lock; \
+    fi \
+    && if [ "${TORCH}" != cpu ]; then \
       pip install --no-deps --constraint requirements.lock \
         --index-url "https://download.pytorch.org/whl/${TORCH}" torch \
       && rm -rf /opt/venv/lib/python3.*/site-packages/torch/test \
@@ -38,14 +43,12 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 FROM build AS build-train
 ARG TORCH=cpu
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-deps --constraint requirements.lock \
-      --index-url "https://download.pytorch.org/whl/${TORCH}" torch
-# Its C++ tests, which only some builds carry, and headers for a compiler that is not here.
-RUN rm -rf /opt/venv/lib/python3.*/site-packages/torch/test \
-      /opt/venv/lib/python3.*/site-packages/torch/include
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python requirements.py pyproject.toml train > requirements.txt \
+# Without PyTorch's C++ tests, which only some builds carry, and headers for a compiler that is not here.
+RUN pip install --no-deps --constraint requirements.lock \
+      --index-url "https://download.pytorch.org/whl/${TORCH}" torch \
+    && rm -rf /opt/venv/lib/python3.*/site-packages/torch/test \
+      /opt/venv/lib/python3.*/site-packages/torch/include \
+    && python requirements.py pyproject.toml train > requirements.txt \
     && pip install --constraint requirements.lock --requirement requirements.txt
 
 FROM base AS train

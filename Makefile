@@ -73,6 +73,9 @@ lock: $(VENV)/.dev ## Resolve the newest versions that pyproject.toml allows
 	$(VENV)/bin/pip-compile --quiet --upgrade --all-extras --strip-extras --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --output-file $(LOCK) pyproject.toml
 	sed -i 's/+cpu$$//' $(LOCK)  # which build of PyTorch is installed is the index's affair
+	$(VENV)/bin/python docker/requirements.py pyproject.toml otel,redis | $(VENV)/bin/pip-compile \
+	  --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --no-header --constraint $(LOCK) --output-file docker/serve.lock -
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) $(VENV)-ray .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 _KEPT_DESCRIPTORS = 32
 """For what is no connection: files, the models' processes, listening sockets, Redis, traces."""
 _LONGEST_BACKLOG = 2048
+_BURSTS = 2
+"""Backlogs that asyncio may accept before the first of their connections is counted, and those that
+make room for it are closed: each of these takes another turn of the event loop."""
 _QUIET_SECONDS = 60.0
 
 
@@ -41,8 +44,9 @@ class ConnectionLimits:
         if soft == resource.RLIM_INFINITY:
             soft = 1 << 20
         room = max(4, soft - _KEPT_DESCRIPTORS)
-        backlog = max(1, min(_LONGEST_BACKLOG, room // 4))
-        return cls(receive_seconds, send_seconds, max(2, room - backlog), backlog)
+        backlog = max(1, min(_LONGEST_BACKLOG, room // (2 * _BURSTS)))
+        most = max(2, room - _BURSTS * backlog)
+        return cls(receive_seconds, send_seconds, most, backlog)
 
 
 class OpenConnections:
@@ -110,15 +114,18 @@ class BoundedProtocol(H11Protocol):
         self._among = among
         self._deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP has this kind alone
         """Begin to wait for the first request."""
         super().connection_made(transport)
         if not self._among.opened():
             transport.abort()
             return
+        connection = transport.get_extra_info("socket")
+        # asyncio does so only for sockets that were made for TCP by name, which uvicorn's are not:
+        # the body of a response would wait 40 ms for the client to confirm its headers.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = int(self._limits.send_seconds * 1_000)
-            connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         self._watch()
 

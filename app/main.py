@@ -14,8 +14,10 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__
 from app.answering.answerer import Answerer, Deadlines, ModelName
 from app.answering.prompt_format import PromptFormat
+from app.answering.reading import Reader
 from app.answering.service import RedFlags, RequestLimits, Service
 from app.api import answers, document, openai, page, references, system
+from app.engine.admission import asker
 from app.engine.interface import Engine, Source
 from app.engine.processes import Workers
 from app.errors import CheckpointError, IndexFailure
@@ -24,10 +26,12 @@ from app.middleware import error_responses
 from app.middleware.api_keys import ApiKey, read_keys
 from app.middleware.authentication import RequireKey
 from app.middleware.body_limit import BodyLimit
+from app.middleware.clients import ClientNames
 from app.middleware.forwarded import LastForwarded
 from app.middleware.framing import OneFraming
 from app.middleware.head_requests import HeadRequests
 from app.middleware.header_limit import HeaderLimit
+from app.middleware.hosts import AllowedHosts
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
@@ -108,6 +112,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's comes from another site, with an inline script; ours is `page`'s
         redoc_url=None,
+        redirect_slashes=False,  # to the Host that the request named, whoever's that is
         telemetry=tracing.config if tracing else OFF,
         generate_unique_id_function=document.operation_id,
     )
@@ -135,6 +140,7 @@ def _guard(
 ) -> None:
     """Put the app behind what a request must satisfy; the last one added sees it first."""
     app.add_middleware(HeadRequests)
+    app.add_middleware(ClientNames, variable=asker)
     app.add_middleware(
         BodyLimit,
         max_body_bytes=settings.max_body_bytes,
@@ -156,6 +162,8 @@ def _guard(
         )
     app.add_middleware(OneFraming)
     app.add_middleware(HeaderLimit, max_header_bytes=settings.max_header_bytes)
+    if settings.allowed_hosts and "*" not in settings.allowed_hosts:
+        app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
     app.add_middleware(SecurityHeaders)
     if settings.trusts_every_proxy:
         app.add_middleware(LastForwarded)
@@ -195,7 +203,13 @@ async def _start(
     try:
         if directory := reference_index(settings):
             service.references = await asyncio.to_thread(References, directory)
-        await service.warm_up(_answerers(settings, await engines()))
+        answerers = _answerers(settings, await engines())
+        fine_tuned = answerers["fine-tuned"]
+        if service.references and fine_tuned.prompt_format.context:
+            service.reader = Reader(
+                service.references, fine_tuned.prompt_format, fine_tuned.engine.checkpoint
+            )
+        await service.warm_up(answerers)
         logger.info("ready")
     except (CheckpointError, IndexFailure) as error:
         logger.error("cannot start: %s", error)

@@ -45,6 +45,13 @@ def _origin(origin: str) -> str:
     return origin.lower()
 
 
+def _host(host: str) -> str:
+    """Refuse what no request names: a URL, a path, a port, a `*` in the middle."""
+    if host != "*" and not re.fullmatch(r"(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host):
+        raise ValueError(f"{host!r} is not a host such as example.org or *.example.org")
+    return host.lower()
+
+
 def _proxy(proxy: str) -> str:
     """Refuse what uvicorn would silently never match."""
     if proxy != "*":
@@ -80,6 +87,7 @@ def _region(region: str) -> str:
 
 Listed = (NoDecode, BeforeValidator(_split))
 
+Host = Annotated[str, AfterValidator(_host)]
 Key = Annotated[ApiKey, BeforeValidator(_key)]
 KeysFile = Annotated[Path | None, AfterValidator(_keys_file)]
 Limit = Annotated[str, AfterValidator(_limit)]

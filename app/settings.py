@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.setting_types import (
+    Host,
     Key,
     KeysFile,
     Limit,
@@ -61,6 +62,12 @@ class Settings(BaseSettings):
 
     root_path: Annotated[str, Field(pattern="^(/[^/?#]+)*$")] = Field(
         "", description="Prefix of every path, such as `/medqa`, where a proxy strips it."
+    )
+    allowed_hosts: Annotated[list[Host], *Listed] = Field(
+        [],
+        description="Hosts that requests may name, comma separated, such as `example.org` or "
+        "`*.example.org`; probes and `/metrics` may name any. Empty: all, as a proxy in front "
+        "checks them. Without one, set it: another site's page could pass itself off as this one.",
     )
     trusted_proxies: Annotated[
         list[Proxy],

@@ -24,9 +24,9 @@ import psutil
 import yaml
 
 from app.errors import PROBLEM_MEDIA_TYPE
+from benchmarks.harness.servers import wait_until_ready
 
 _CONFIG = Path(__file__).parents[1] / "docker/ray.yaml"
-_START_SECONDS = 120
 _QUESTION = "What are the symptoms of disease number {}?"
 
 
@@ -94,25 +94,11 @@ def _cluster() -> Iterator[tuple[str, psutil.Process]]:
         file.flush()
         process = subprocess.Popen([serve, "run", file.name], env=os.environ | environment)
         try:
-            _wait_until_ready(url, process)
+            wait_until_ready(httpx.URL(f"{url}/readyz"), process)
             yield url, psutil.Process(process.pid)
         finally:
             process.send_signal(signal.SIGINT)  # what `serve run` takes as the order to tidy up
             process.wait(timeout=60)
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"serve ended with {process.returncode}")
-        try:
-            if httpx.get(f"{url}/readyz", timeout=10).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.5)
-    raise RuntimeError("the cluster was not ready in time")
 
 
 def _replicas(process: psutil.Process) -> list[psutil.Process]:

@@ -109,6 +109,8 @@ async def _of(answerer: Answerer, pairs: list[Pair], arguments: argparse.Namespa
             per_byte = await answerer.bits_per_byte(question, answer)
         except PromptTooLong:
             continue  # the same ones in every format
+        if per_byte is None:
+            continue  # likewise: it becomes no tokens
         size += len(answer.encode())
         bits += per_byte * len(answer.encode())
     decoding = Decoding(max_new_tokens=arguments.new_tokens)

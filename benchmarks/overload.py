@@ -2,13 +2,15 @@
 
 First as many clients as the batch holds, which gives the capacity and the uncontended latencies;
 then questions at a multiple of that rate, whether or not earlier ones have their answers. Exits
-with 1 where a bound of the project is broken.
+with 1 where a bound of the project is broken. `--scored` and `--health` are other overloads: two
+hundred comparisons against the largest references, and /healthz beside what costs a server most.
 """
 
 import argparse
 import asyncio
 import json
 import re
+import resource
 import time
 from contextlib import closing
 from itertools import chain
@@ -19,12 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 from app.settings import DEMO, Settings
-from benchmarks.harness.servers import memory_bytes, ours
+from benchmarks.harness.attacks import ATTACKS, Siege, health, ordinary, scored
+from benchmarks.harness.servers import Served, family, memory_bytes, ours, pair
 
 _QUESTION = "What are the symptoms of disease number {}?"
 _MAX_LATENCY_RATIO = 2.0
 _MAX_REFUSAL_SECONDS = 0.1
 _MAX_GROWTH = 0.05
+_MAX_BESIEGED_RATIO = 3.0
+_MAX_BYTES = 2 * 2**30  # what docker/compose.yaml gives the demo pair
+_MAX_HEALTH_SECONDS = 0.1
+_DESCRIPTORS = 1_024
 _LONGEST_SECONDS = 120
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
@@ -82,10 +89,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of overload, after a minute")
     parser.add_argument("--times", type=float, default=10.0, help="the capacity")
     parser.add_argument("--new-tokens", type=int, default=64)
+    parser.add_argument("--scored", type=int, nargs="?", const=200, help="comparisons; 200")
+    parser.add_argument("--at-once", type=int, default=16, help="of the scored comparisons")
+    parser.add_argument("--health", action="store_true", help="/healthz beside each attack")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print latencies, refusals and memory; return 1 if a bound is broken."""
+    if arguments.scored:
+        return asyncio.run(_besieged(arguments.scored, arguments.at_once))
+    if arguments.health:
+        return asyncio.run(_watched(arguments.seconds))
     running = Settings().max_running
     with ours(DEMO / "fine-tuned") as (url, process):
         uncontended = asyncio.run(_closed(url, running, 4, arguments.new_tokens))
@@ -102,14 +116,74 @@ def run(arguments: argparse.Namespace) -> int:
     quiet_p95, busy_p95 = _p95([reply.seconds for reply in uncontended]), _p95(accepted)
     print(f"capacity {rate:.1f} answers/s; {rate * arguments.times:.0f} questions/s for a minute,")
     print(f"then {arguments.seconds:.0f} s: {len(accepted)} answered, {len(refused)} refused\n")
-    print("| | measured | bound |")
-    print("| --- | --- | --- |")
     bounds = {
         "p95 of accepted ÷ p95 uncontended": (busy_p95 / quiet_p95, _MAX_LATENCY_RATIO),
         "p95 of refusals, s": (_p95(refused), _MAX_REFUSAL_SECONDS),
         "growth of memory": (growth, _MAX_GROWTH),
         "neither answered nor refused": (float(others), 0.0),
     }
+    return _told(bounds)
+
+
+async def _besieged(comparisons: int, at_once: int) -> int:
+    """Print what scored comparisons do to ordinary answers and to memory."""
+    with pair(DEMO / "fine-tuned", DEMO / "base", references="none") as served:
+        processes = {each.pid for each in family(served.process)}
+        quiet = [seconds async for seconds in ordinary(served.url, 50)]
+        plain = await scored(served, comparisons, at_once, reference=False)
+        siege = await scored(served, comparisons, at_once)
+    for name, each in {"without a reference": plain, "scored": siege}.items():
+        print(f"{comparisons} comparisons, {at_once} at once, {name}: {_counts(each)}")
+    print(f"ordinary answers, p95: alone {_p95(quiet):.3f} s\n")
+    return _told(
+        {
+            "p95 of ordinary answers ÷ p95 alone": (
+                _p95(siege.answers) / _p95(quiet),
+                _MAX_BESIEGED_RATIO,
+            ),
+            "the same, comparisons without a reference": (
+                _p95(plain.answers) / _p95(quiet),
+                float("inf"),
+            ),
+            "most memory ever held, GiB": (siege.peak_bytes / 2**30, _MAX_BYTES / 2**30),
+            "processes lost": (float(len(processes - siege.survivors)), 0.0),
+            "comparisons that failed": (float(comparisons - siege.outcomes["200"]), 0.0),
+        }
+    )
+
+
+def _counts(siege: Siege) -> str:
+    ended = ", ".join(f"{name}: {count}" for name, count in siege.outcomes.items())
+    beside = f"{len(siege.answers)} ordinary answers, p95 {_p95(siege.answers):.3f} s"
+    return f"{ended}; {siege.read} references read; {beside}"
+
+
+async def _watched(seconds: float) -> int:
+    """Print how long /healthz takes beside each attack."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, most))  # as the server has it
+    with pair(DEMO / "fine-tuned", DEMO / "base") as served:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4 * _DESCRIPTORS), most))
+        bounds = {
+            f"p99 of /healthz under {attack}, s": (
+                float(np.percentile(await _settled(served, attack, seconds), 99)),
+                _MAX_HEALTH_SECONDS,
+            )
+            for attack in ATTACKS
+        }
+    return _told(bounds)
+
+
+async def _settled(served: Served, attack: str, seconds: float) -> list[float]:
+    looks = await health(served, attack, seconds)
+    await asyncio.sleep(2)  # what was left is over before the next attack begins
+    return looks
+
+
+def _told(bounds: dict[str, tuple[float, float]]) -> int:
+    """Print what was measured beside its bound; return 1 if one is broken."""
+    print("| | measured | bound |")
+    print("| --- | --- | --- |")
     for name, (measured, bound) in bounds.items():
         print(f"| {name} | {measured:.3f} | {bound:g} |")
     return int(any(measured > bound for measured, bound in bounds.values()))

@@ -1,7 +1,8 @@
 """Write the kept figures into the READMEs, so that no figure there is typed by hand.
 
 Between `<!-- benchmarks: NAME -->` and `<!-- end -->` stands what `results/NAME.json` renders to;
-`demo` is what `python -m training evaluate` found out about the demo pair.
+`demo` and `served` are what `python -m training evaluate` and `evaluate-served` found out about the
+demo pair.
 """
 
 import argparse
@@ -10,8 +11,10 @@ from pathlib import Path
 
 from benchmarks.harness.demo_results import demo_results
 from benchmarks.harness.results import KEPT, ROOT, Record
+from benchmarks.harness.served_results import served_results
 
 PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
+_OF_THE_DEMO = {"demo": demo_results, "served": served_results}
 _BLOCK = re.compile(r"(<!-- benchmarks: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -48,4 +51,6 @@ def rendered(text: str) -> str:
 
 
 def _section(name: str) -> str:
-    return demo_results() if name == "demo" else Record.read(KEPT / f"{name}.json").markdown()
+    if name in _OF_THE_DEMO:
+        return _OF_THE_DEMO[name]()
+    return Record.read(KEPT / f"{name}.json").markdown()

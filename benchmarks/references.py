@@ -1,16 +1,13 @@
-"""The ranking of references and the measure of support, in this process: what each is worth.
+"""The ranking of references, in this process: what it is worth.
 
 Cross-validation over the judged questions: the few weights are chosen on four fifths of them and
-judged on the last, again and again. Support is judged on `test_seen`: true answers against the
-references of their own questions, and answers to other questions against the same.
+judged on the last, again and again. What marks are worth is `marks`' affair.
 """
 
 import argparse
 import itertools
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import bm25s
 import numpy as np
@@ -19,9 +16,7 @@ import psutil
 from app.references.index import References
 from app.references.query_analysis import Stress
 from app.references.ranking import Weights
-from app.references.support import SUPPORTED, support
 from benchmarks.harness.results import Row, record, report
-from training.data.examples import read_pairs
 from training.references.ranking_metrics import (
     DEPTH,
     Floats,
@@ -49,9 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="judged questions, as `training evaluate-references` has",
     )
-    parser.add_argument("--data", type=Path, help="what `prepare` wrote, to judge support")
-    parser.add_argument("--split", default="test_seen")
-    parser.add_argument("--out", type=Path, help="JSON file for the figures of support")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,11 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
             packages=("bm25s",),
         )
         report(made, arguments.keep)
-    if arguments.data:
-        support_figures = _judge_support(references, arguments.data, arguments.split)
-        print(f"support: {json.dumps(support_figures)}")
-        if arguments.out:
-            arguments.out.write_text(json.dumps(support_figures, indent=2) + "\n")
     print(f"resident memory: {(process.memory_info().rss - before) / 1e6:.0f} MB more")
     return 0
 
@@ -160,31 +147,3 @@ def _cross_validated(tried: Floats) -> Floats:
             others = np.delete(scores, fold, axis=1)
             held_out.extend(tried[np.argmax(others.mean(1)), fold, :2])
     return np.asarray(np.nanmean(held_out, axis=0))
-
-
-def _judge_support(references: References, data: Path, split: str) -> dict[str, Any]:
-    pairs = read_pairs(data, "Split", split)
-    own, other = [], []
-    for number, pair in enumerate(pairs):
-        found = references.search(pair.question, 3)
-        if texts := [reference.answer for reference in found if reference.answer]:
-            stranger = pairs[(number + len(pairs) // 2) % len(pairs)]
-            own.append(support(pair.answer, texts, references).value)
-            other.append(support(stranger.answer, texts, references).value)
-    return {
-        "split": split,
-        "questions": len(pairs),
-        "found": len(own),
-        "auc": round(_area(own, other), 4),
-        "threshold": SUPPORTED,
-        "own_mean": round(float(np.mean(own)), 4),
-        "others_mean": round(float(np.mean(other)), 4),
-        "own_supported": round(float(np.mean(np.array(own) >= SUPPORTED)), 4),
-        "others_supported": round(float(np.mean(np.array(other) >= SUPPORTED)), 4),
-    }
-
-
-def _area(positive: list[float], negative: list[float]) -> float:
-    """Return the chance that one of `positive` is above one of `negative` (Mann-Whitney)."""
-    differences = np.subtract.outer(positive, negative)
-    return float(np.mean(differences > 0) + np.mean(differences == 0) / 2)

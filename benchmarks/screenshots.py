@@ -20,7 +20,7 @@ from benchmarks.harness.servers import pair
 _OUT = Path(__file__).parent / "screenshots"
 _FONTS = {"Roboto": "fonts-roboto-unhinted", "Charis SIL": "fonts-sil-charis"}
 _QUESTION = "Is hemophilia inherited?"
-_NEW_TOKENS = "80"
+_NEW_TOKENS = "256"  # the fine-tuned answer ends before
 
 
 class Shot(NamedTuple):

@@ -29,10 +29,9 @@ from transformers.utils import logging
 
 from training import recipe as recipes
 from training.data.examples import IGNORED
-from training.finetune import CHECKPOINTING
 from training.recipe import Finetuning
 from training.trainer.muon import optimizers
-from training.trainer.trainer_arguments import bfloat16_is_fast, training_arguments
+from training.trainer.trainer_arguments import CHECKPOINTING, bfloat16_is_fast, training_arguments
 from training.trainer.trainers import LengthGroupedTrainer, LengthGroups
 
 _TOKENIZER = Path(__file__).parents[1] / "models" / "demo" / "fine-tuned"
@@ -153,7 +152,7 @@ def _bare_loop(plan: Finetuning, model: Any, pairs: Examples) -> list[float]:
     )
     forward = torch.compile(model) if settings.compiled else model
     loader: DataLoader[Any] = DataLoader(
-        pairs,  # type: ignore[arg-type]
+        pairs,  # type: ignore[arg-type] # a list is a dataset too
         batch_size=settings.batch_sequences,
         sampler=_order(plan, pairs),
         collate_fn=_collator(),

@@ -32,10 +32,14 @@ SENTENCES = [
 ]
 
 
+torch.set_num_threads(1)  # before the first fixture of a module or session makes anything
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Tiny tensors gain nothing from threads, and results repeat whatever a test before set."""
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)  # pre-training sets it for the whole process
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +61,20 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(GPT2LMHeadModel(config), tokenizer, directory / "base", torch.float32)
     model, extended = load_base(str(directory / "base"), None, dropout=0.0)
     save_model(model, extended, directory / "fine-tuned", torch.float32)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def reading_pair(pair: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same pair, whose fine-tuned model has the marker of passages; it learned nothing."""
+    from training.reading.stage import with_context  # here: most tests need nothing of it
+    from training.trainer.base_model import load_to_go_on
+
+    directory = tmp_path_factory.mktemp("reading-pair")
+    model, tokenizer = load_to_go_on(pair / "fine-tuned", dropout=0.0)
+    with_context(model, tokenizer)
+    save_model(model, tokenizer, directory / "fine-tuned", torch.float32)
+    (directory / "base").symlink_to(pair / "base")
     return directory
 
 

@@ -17,7 +17,15 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.__main__ import main as run_benchmark
 from benchmarks.harness.chromium import chromium
 from tests.app.server_process import Server
-from training import evaluate, evaluate_references, explore, finetune, index, prepare
+from training import (
+    evaluate,
+    evaluate_references,
+    evaluate_served,
+    explore,
+    finetune,
+    index,
+    prepare,
+)
 from training.__main__ import main
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +110,8 @@ def test_the_javascript_block_prints_an_answer(demo: Server) -> None:
     [line.split("#")[0] for line in SHELL.splitlines() if " -m training " in line],
 )
 def test_training_commands_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (prepare, explore, finetune, evaluate, evaluate_references, index):
+    commands = (prepare, explore, finetune, evaluate, evaluate_references, evaluate_served, index)
+    for module in commands:
         monkeypatch.setattr(module, "run", lambda _: 0)
     assert main(shlex.split(command.partition(" -m training ")[2])) == 0
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "explore": "tables and plots of what was prepared",
     "finetune": "teach a base GPT-2 to answer",
     "evaluate": "base against fine-tuned on held-out questions",
+    "evaluate-served": "hold a running service's answers to facts",
     "demo": "make the embedded pair from nothing",
     "training-text": "index the answers a model learned from",
     "index": "MedQuAD in, an index of its published answers out",

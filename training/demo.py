@@ -1,7 +1,8 @@
 """`python -m training demo`: the embedded pair from nothing, and its cards.
 
 Tokenizer and base from general English, the fine-tuned model from that base on MedQuAD's train
-split, figures on test_unseen. An interrupted run goes on where it stopped when started again.
+split, which then learns to read published passages; figures on test_unseen. An interrupted run
+goes on where it stopped when started again.
 """
 
 import argparse
@@ -13,8 +14,10 @@ from typing import Any
 from training import recipe as recipes
 from training.errors import DataError
 from training.evaluate import evaluate
+from training.evaluation.questions import read_table
 from training.files import write_whole
 from training.finetune import finetune
+from training.reading.stage import has_learned_to_read, is_reading, learn_to_read
 from training.report.model_card import base_card
 from training.report.publish import publish, training_record
 from training.trainer.checkpoints import checkpoints_of, has_checkpoint
@@ -45,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipes.load(arguments.recipe)
     sources = read_sources(arguments.attribution or _beside(arguments.corpus))
     base, fine_tuned = arguments.out / "base", arguments.out / "fine-tuned"
+    if not (fine_tuned / "metrics.json").is_file():
+        read_table(arguments.data)  # it is wanted last, and what comes before takes hours
     if not base.is_dir():
         pretrain(recipe, arguments.corpus, sources, base, checkpoints_of(base))
         shutil.rmtree(checkpoints_of(base), ignore_errors=True)
@@ -57,13 +62,21 @@ def run(arguments: argparse.Namespace) -> int:
             fine_tuned,
             resume=has_checkpoint(checkpoints_of(fine_tuned)),
         )
+    if recipe.reading and not has_learned_to_read(fine_tuned):
+        learn_to_read(recipe, arguments.data, fine_tuned, resume=is_reading(fine_tuned))
     if not (fine_tuned / "metrics.json").is_file():
         figures, samples = evaluate(fine_tuned, str(base), arguments.data)
         publish(fine_tuned, str(base), figures, samples)
-    figures = json.loads((fine_tuned / "metrics.json").read_text(encoding="utf-8"))
-    write_whole(
-        base / "README.md", base_card(base.name, training_record(base), sources, figures).encode()
-    )
+    metrics = fine_tuned / "metrics.json"
+    try:
+        figures = json.loads(metrics.read_text(encoding="utf-8"))
+        card = base_card(base.name, training_record(base), sources, figures)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{metrics} or {base / 'training.json'} is damaged ({error!r}): copy it again, or "
+            f"remove {arguments.out} to start anew"
+        ) from error
+    write_whole(base / "README.md", card.encode())
     print(fine_tuned / "report.html")
     return 0
 
@@ -77,7 +90,7 @@ def read_sources(path: Path) -> list[dict[str, Any]]:
     """
     try:
         sources: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        if not all(source["repo"] and source["commit"] for source in sources):
+        if not sources or not all(source["repo"] and source["commit"] for source in sources):
             raise ValueError
     except OSError as error:
         raise DataError(f"{path}: no such list of sources; the cards must name them") from error

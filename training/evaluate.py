@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.arguments import positive
 from training.errors import DataError
 from training.evaluation.figures import figures
+from training.evaluation.grounded import fact_figures, passages_by_bm25
 from training.evaluation.loaded_model import Loaded, load, load_fine_tuned, shares_vocabulary
 from training.evaluation.questions import (
     SPLITS,
@@ -31,7 +33,9 @@ from training.evaluation.questions import (
 from training.evaluation.samples import chosen, sample
 from training.evaluation.systems import Baselines, Sheet, generated, predicted
 from training.files import make_directory
+from training.prompt import reads
 from training.provenance import base_name, provenance
+from training.reading.mixture import Published, published
 from training.report.publish import publish, training_record
 
 MAX_NEW_TOKENS = 512
@@ -65,13 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=SPLITS,
         help="only this one; may be given several times (default: all)",
     )
-    parser.add_argument("--limit", type=_positive, help="only so many rows of each split")
+    parser.add_argument("--limit", type=positive, help="only so many rows of each split")
     parser.add_argument(
-        "--max-new-tokens", type=_positive, default=MAX_NEW_TOKENS, help="limit of an answer"
+        "--max-new-tokens", type=positive, default=MAX_NEW_TOKENS, help="limit of an answer"
     )
     parser.add_argument(
         "--base-answers",
-        type=_positive,
+        type=positive,
         default=BASE_ANSWERS,
         help="questions of each split that the base, and the fine-tuned model without its guard, "
         "answer: most of these answers run to the limit, and take the longest",
@@ -121,7 +125,14 @@ def evaluate(
     trained = training_rows(table, recipe.get("finetuning", {}).get("rows", "train"))
     if not trained.any():
         raise DataError(f"{data / 'medquad.csv'} has no training rows, which the baselines need")
-    examination = Examination(fine_tuned, untuned, Baselines(table[trained]), extent)
+    examination = Examination(
+        fine_tuned,
+        untuned,
+        Baselines(table[trained]),
+        published(table),
+        published(table[trained]),
+        extent,
+    )
     fits = [fine_tuned.has_room(text) and untuned.has_room(text) for text in table["QuestionClean"]]
     splits: dict[str, Any] = {}
     samples: list[dict[str, Any]] = []
@@ -152,6 +163,8 @@ def evaluate(
         "device": fine_tuned.model.device.type,
         **provenance(data / "medquad.csv"),
     }
+    if reads(fine_tuned.tokenizer):
+        record["facts"] = fact_figures(fine_tuned, table)
     return record | {"splits": splits}, samples
 
 
@@ -162,6 +175,10 @@ class Examination:
     fine_tuned: Loaded
     base: Loaded
     baselines: Baselines
+    published: Sequence[Published]
+    """What the model may read: all of it, test rows too, as whoever asks finds it."""
+    trained: Sequence[Published]
+    """The training rows of it."""
     extent: Extent
 
     def take(self, split: Questions, samples: int) -> tuple[dict[str, Sheet], list[int]]:
@@ -184,7 +201,19 @@ class Examination:
         }
         if guard:
             sheets["unguarded"] = self._sheet(self.fine_tuned, split, "unguarded", some, some, 0)
+        if reads(self.fine_tuned.tokenizer):
+            sheets["reading"] = self._reading(split, "reading", self.published)
+            sheets["reading_others"] = self._reading(split, "reading_others", self.trained)
         return sheets | self.baselines.sheets(split), shown
+
+    def _reading(self, split: Questions, label: str, published: Sequence[Published]) -> Sheet:
+        """Return the model's work with the passage that retrieval puts first."""
+        asked = [question.text for question in split.asked]
+        found = passages_by_bm25(published, asked, self.fine_tuned)
+        every = range(len(asked))
+        guard, limit = self.fine_tuned.no_repeat_ngram_size, self.extent.max_new_tokens
+        answers = generated(self.fine_tuned, split.asked, every, guard, limit, label, found)
+        return Sheet(answers, self.baselines.scores(split.asked, answers, label), every)
 
     def _sheet(
         self,
@@ -200,9 +229,3 @@ class Examination:
         limit = self.extent.max_new_tokens
         answers = generated(loaded, split.asked, places, guard, limit, label)
         return Sheet(answers, self.baselines.scores(split.asked, answers, label), counted, table)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)

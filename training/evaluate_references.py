@@ -1,7 +1,7 @@
 """`python -m training evaluate-references`: ask a service for references, judge what it finds.
 
 Over HTTP, so that what is measured is what is served: the ranking by judged questions, the time of
-a search, which messages get a notice. With --out also thirty generated answers with their support,
+a search, which messages get a notice. With --out also thirty generated answers with their marks,
 and two files:
     references.json   every figure
     references.html   the figures and the answers, on one page that needs no other file
@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import time
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import httpx
 import numpy as np
 
+from training.arguments import positive
 from training.errors import TrainingError
 from training.evaluation.questions import drawn, questions, read_table
 from training.files import make_directory, write_whole
@@ -29,6 +31,10 @@ from training.references.report import references_report
 _CLIENTS = 2
 _LATENCY_QUESTIONS = 1_000
 _EXAMPLES = {"test_unseen": 15, "test_seen": 15}
+_KEPT = ("digest", "questions", "answered", "excluded")
+
+
+_STRANGER = "{} is another service: what it answers is not what this service's routes do"
 
 
 class Found(NamedTuple):
@@ -49,16 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("models/references"),
         help="the index that the service has: its questions are asked for times and red flags",
     )
-    parser.add_argument("--limit", type=int, help="ask only so many of those, drawn at random")
+    parser.add_argument("--limit", type=positive, help="ask only so many of those, drawn at random")
     parser.add_argument(
         "--messages",
         type=Path,
         nargs="+",
         default=[],
         help="messages with their kind of red flag or null, one JSON object a line",
-    )
-    parser.add_argument(
-        "--support", type=Path, help="what `python -m benchmarks references --out FILE` measured"
     )
     parser.add_argument("--data", type=Path, default=Path("data"), help="what `prepare` wrote")
     parser.add_argument("--out", type=Path, help="where to write the report (default: none)")
@@ -68,12 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every question
     if arguments.out:
+        read_table(arguments.data)  # wanted last
         make_directory(arguments.out)
     figures = evaluate(
         arguments.url, arguments.questions, arguments.index, arguments.limit, arguments.messages
     )
-    if arguments.support:
-        figures["support"] = _read(arguments.support)
     written = json.dumps(figures, indent=2)
     print(written)
     if arguments.out:
@@ -97,17 +99,18 @@ def evaluate(
         TrainingError: the service does not answer, or a file cannot be read.
 
     """
-    described = _read(index / "index.json")
-    kept = ("digest", "questions", "answered", "excluded")
-    figures: dict[str, Any] = {"index": {name: described[name] for name in kept}}
+    described = _read(index / "index.json", _KEPT)
+    figures: dict[str, Any] = {"index": {name: described[name] for name in _KEPT}}
     asked = _questions(index)
+    judged = read_judged(questions) if questions else []
+    if questions and not judged:
+        raise TrainingError(f"{questions} holds no judged question")
     order = np.random.default_rng(17).permutation(len(asked))[:limit]
     asked = [asked[number] for number in order]
-    with httpx.Client(base_url=url, timeout=60) as client:
-        source = _json(client, "GET", "/info")["models"][0]["source"]
+    with _client(url, seconds=60) as client:
+        source = _source(client)
         figures["model"] = "/".join(Path(source).parts[-2:])  # not where this machine has it
-        if questions:
-            judged = read_judged(questions)
+        if judged:
             found = [_ask(client, question.message) for question in judged]
             figures["judged"] = {"questions": len(judged)} | summary(
                 measures(judged, [each.ids for each in found])
@@ -131,7 +134,7 @@ def examples(url: str, data: Path) -> list[dict[str, Any]]:
     """
     table = read_table(data)
     found = []
-    with httpx.Client(base_url=url, timeout=300) as client:
+    with _client(url, seconds=300) as client:
         for split, number in _EXAMPLES.items():
             asked = questions(table, split, table["Split"] == "train").asked
             for place in drawn(asked, number):
@@ -164,18 +167,23 @@ def _flagged_messages(client: httpx.Client, path: Path) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, wanted: Sequence[str]) -> dict[str, Any]:
+    """Return a JSON object that has the wanted fields."""
     try:
-        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
-    return read
+    missing = [name for name in wanted if name not in read] if isinstance(read, dict) else wanted
+    if missing:
+        raise TrainingError(f"{path} is another kind of file: it has no {', '.join(missing)}")
+    found: dict[str, Any] = read
+    return found
 
 
 def _questions(index: Path) -> list[str]:
     try:
         return [row.partition("\t")[2] for row in read_texts(index / "rows")]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, LookupError, zlib.error) as error:
         raise TrainingError(
             f"{index} is no index ({error!r}); `python -m training index --out {index}` makes one"
         ) from error
@@ -185,21 +193,39 @@ def _ask(client: httpx.Client, message: str) -> Found:
     started = time.perf_counter()
     body = _json(client, "POST", "/references", json={"question": message, "limit": DEPTH})
     milliseconds = (time.perf_counter() - started) * 1_000
-    return Found(
-        [reference["id"] for reference in body["references"]],
-        [notice["kind"] for notice in body.get("notices", [])],
-        milliseconds,
-    )
+    try:
+        ids = [reference["id"] for reference in body["references"]]
+        kinds = [notice["kind"] for notice in body.get("notices", [])]
+    except (LookupError, TypeError) as error:
+        raise TrainingError(_STRANGER.format(client.base_url)) from error
+    return Found(ids, kinds, milliseconds)
+
+
+def _source(client: httpx.Client) -> str:
+    try:
+        return str(_json(client, "GET", "/info")["models"][0]["source"])
+    except (LookupError, TypeError) as error:
+        raise TrainingError(_STRANGER.format(client.base_url)) from error
+
+
+def _client(url: str, seconds: float) -> httpx.Client:
+    try:
+        return httpx.Client(base_url=url, timeout=seconds)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise TrainingError(f"--url {url!r} is no address: {error}") from error
 
 
 def _json(client: httpx.Client, method: str, path: str, **request: Any) -> dict[str, Any]:
     try:
         response = client.request(method, path, **request)
-    except httpx.TransportError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise TrainingError(f"{client.base_url} does not answer: {error}") from error
     if response.status_code != httpx.codes.OK:
         raise TrainingError(f"{client.base_url} answers {response.status_code}: {response.text}")
-    body: dict[str, Any] = response.json()
+    try:
+        body: dict[str, Any] = response.json()
+    except ValueError as error:
+        raise TrainingError(_STRANGER.format(client.base_url)) from error
     return body
 
 

@@ -1,5 +1,6 @@
-"""`python -m training finetune`: a base GPT-2 learns to answer, and to stop.
+"""`python -m training finetune`: a base GPT-2 learns to answer, to stop, and then to read.
 
+The reading stage (`training.reading`) follows where the recipe has one.
 The Trainer runs it: AdamW, labels that keep `<end>` in the loss, the best checkpoint by
 validation loss. Ctrl-C leaves a checkpoint, `--resume` goes on from the last one. Under
 `accelerate launch` it runs as several processes; the first one alone writes.
@@ -21,7 +22,6 @@ from transformers import (
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
-    TrainingArguments,
     set_seed,
 )
 from transformers.integrations.integration_utils import TensorBoardCallback
@@ -30,19 +30,20 @@ from training import recipe as recipes
 from training.data.examples import IGNORED, examples, read_pairs
 from training.prompt import marker_ids
 from training.provenance import base_name, provenance
+from training.reading.stage import is_reading, learn_to_read, reading_checkpoints_of
 from training.recipe import Recipe
 from training.report.learning_curves import CURVES, curves_png
 from training.report.model_card import fine_tuned_card
 from training.trainer import distributed
 from training.trainer.base_model import load_base
-from training.trainer.checkpoints import checkpoints_of, last_checkpoint
+from training.trainer.checkpoints import begin, checkpoints_of, resumed
 from training.trainer.distributed import check_shardable, whole_model
-from training.trainer.interruption import Interruption
 from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
 from training.trainer.saving import check_replaceable, save_model
-from training.trainer.trainer_arguments import training_arguments
+from training.trainer.trainer_arguments import CHECKPOINTING, training_arguments
 from training.trainer.trainers import FiniteTrainer, LengthGroupedTrainer
+from training.trainer.training_run import run_to_the_end
 from training.trainer.training_text import FILE as TRAINING_TEXT
 from training.trainer.training_text import training_text
 
@@ -52,13 +53,6 @@ _FLAGS = {
     "batch_sequences": int,
     "max_tokens": int,
 }
-
-# Renamed on the way from transformers 5.17 to 5.23, where the old name warns.
-CHECKPOINTING = next(
-    name
-    for name in ("activation_checkpointing", "gradient_checkpointing")
-    if name in TrainingArguments.__dataclass_fields__
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,15 +79,20 @@ def run(arguments: argparse.Namespace) -> int:
         for flag in _FLAGS
         if (value := getattr(arguments, flag)) is not None
     }
-    finetune(
-        recipes.load(arguments.recipe, overrides),
-        arguments.data,
-        arguments.base,
-        arguments.out,
-        base_revision=arguments.base_revision,
-        resume=arguments.resume,
-        tensorboard=arguments.tensorboard,
-    )
+    recipe, out = recipes.load(arguments.recipe, overrides), arguments.out
+    reads_already = arguments.resume and is_reading(out)
+    if not reads_already:
+        finetune(
+            recipe,
+            arguments.data,
+            arguments.base,
+            out,
+            base_revision=arguments.base_revision,
+            resume=arguments.resume,
+            tensorboard=arguments.tensorboard,
+        )
+    if recipe.reading:
+        learn_to_read(recipe, arguments.data, out, resume=reads_already)
     return 0
 
 
@@ -134,16 +133,18 @@ def finetune(
     )
     origin = provenance(data / "medquad.csv")  # now: both may change before the run ends
     work = checkpoints_of(out)
-    last = last_checkpoint(work) if resume else None
+    begun = {"recipe": recipe.model_dump(), "base": base_name(base, out)}
+    last = resumed(work, begun) if resume else None
     if place.is_main_process and not resume:
-        shutil.rmtree(work, ignore_errors=True)
+        begin(work, begun)
+        shutil.rmtree(reading_checkpoints_of(out), ignore_errors=True)  # of another model
     callbacks: list[TrainerCallback] = []
     if tensorboard and place.is_main_process:
         callbacks.append(_tensorboard(tensorboard))
     if plan.lora:
         model = add_lora(model, plan.lora, marker_ids(tokenizer))
     trainer = _trainer(recipe, model, tokenizer, train_set, valid_set, work, callbacks)
-    _run(trainer, last, Interruption())
+    run_to_the_end(trainer, last)
     model = whole_model(trainer, model, work)
     if place.is_main_process:
         record = {
@@ -208,19 +209,6 @@ def _trainer(
         callbacks=callbacks,
         optimizers=optimizers(model, plan.optimisation),
     )
-
-
-def _run(trainer: Trainer, checkpoint: str | None, interruption: Interruption) -> None:
-    """Train to the end, or to Ctrl-C."""
-    if trainer.args.world_size > 1:  # each would stop at another step, and wait for the others
-        trainer.train(resume_from_checkpoint=checkpoint)
-        return
-    trainer.add_callback(interruption)
-    with interruption:
-        trainer.train(resume_from_checkpoint=checkpoint)
-    if interruption.came:
-        work = Path(str(trainer.args.output_dir))
-        raise KeyboardInterrupt(f"stopped; --resume goes on from {last_checkpoint(work)}")
 
 
 def _tensorboard(directory: Path) -> TensorBoardCallback:

@@ -42,6 +42,7 @@ KEY = ["Collection", "File", "QuestionId"]
 _FORMAT = 2
 _PER_BLOCK = {"answers": 16, "rows": 128, "documents": 128}
 _LONGEST_TERM = 40  # characters: longer ones are addresses
+_HEADING = re.compile(r"[^.?!]*\?\s*")
 _CAPITALS = re.compile(r"\b[A-Z]{2,7}\b")
 _KNOWN_TIMES = 5  # in the answers, below which a word may be a misspelling itself
 
@@ -63,13 +64,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "not find a test question's own answer",
     )
     parser.add_argument(
+        "--exclude-topics-of",
+        nargs="+",
+        default=[],
+        metavar="SPLIT",
+        help="leave out everything on these splits' topics, to see what a service makes of "
+        "questions on which it has nothing",
+    )
+    parser.add_argument(
         "--data", type=Path, default=Path("data"), help="what `prepare` wrote: where splits are"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    excluded = _keys_of_splits(arguments.data, arguments.exclude_split)
+    excluded = _keys_of_splits(arguments.data, arguments.exclude_split) | _keys_of_splits(
+        arguments.data, arguments.exclude_topics_of, whole_topics=True
+    )
     figures = index(arguments.source, arguments.out, excluded)
     print(json.dumps(figures, indent=2))
     return 0
@@ -99,6 +110,8 @@ def index(
     table.loc[
         [_number(name) not in ANSWERED_COLLECTIONS for name in table["Collection"]], "Answer"
     ] = ""
+    # Some of GARD's are a heading alone: `Is Williams syndrome inherited?` answers nothing.
+    table.loc[[bool(_HEADING.fullmatch(text)) for text in table["Answer"]], "Answer"] = ""
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -128,13 +141,18 @@ def _keys(table: pd.DataFrame) -> list[tuple[str, ...]]:
     return [tuple(row) for row in table[KEY].itertuples(index=False)]
 
 
-def _keys_of_splits(data: Path, splits: Sequence[str]) -> frozenset[tuple[str, ...]]:
+def _keys_of_splits(
+    data: Path, splits: Sequence[str], *, whole_topics: bool = False
+) -> frozenset[tuple[str, ...]]:
     if not splits:
         return frozenset()
-    table = read_rows(data, [*KEY, "Split"])
+    table = read_rows(data, [*KEY, "Split", "GroupId"])
     if missing := set(splits) - set(table["Split"]):
         raise DataError(f"{data / 'medquad.csv'} has no split {', '.join(sorted(missing))}")
-    return frozenset(_keys(table[table["Split"].isin(splits)]))
+    of_splits = table["Split"].isin(splits)
+    if whole_topics:
+        of_splits = table["GroupId"].isin(table.loc[of_splits, "GroupId"])
+    return frozenset(_keys(table[of_splits]))
 
 
 def _write(table: pd.DataFrame, out: Path, figures: dict[str, Any]) -> None:

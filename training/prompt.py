@@ -1,33 +1,54 @@
-"""The format that a model is trained in: special tokens, chat template, one pair as token ids.
+"""The format that a model is trained in: special tokens, chat template, texts as token ids.
+
+Without published text, and with it, for a model that learned to read (`training.reading`):
 
     <question>What is asthma?<answer>Asthma is …<end>
+    <question>What is asthma?<context>About asthma: Asthma is a disease …<answer>Asthma is a …<end>
+    <question>What is asthma?<context><answer>None of the published answers found …<end>
 
-It travels with the tokenizer as its chat template, so that a server needs none of this code.
+Every passage follows a `<context>` of its own and begins with its topic; an empty one says that
+nothing was found.
+The format travels with the tokenizer as its chat template, so that a server needs none of this
+code: a question is a message of the role `user`, and each passage, after it, one of the role
+`context`, with its `topic` beside its `content`. A template without that role belongs to a model
+that cannot read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-QUESTION, ANSWER, END, PAD = "<question>", "<answer>", "<end>", "<pad>"
+QUESTION, CONTEXT, ANSWER, END, PAD = "<question>", "<context>", "<answer>", "<end>", "<pad>"
+NOT_FOUND = "The published answers found do not tell."
+"""What a model that reads answers where nothing was found to read."""
 
-CHAT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if message.role == 'user' %}" + QUESTION + "{{ message.content }}"
-    "{% elif message.role == 'assistant' %}"
-    + ANSWER
-    + "{{ message.content }}"
-    + END
-    + "{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}" + ANSWER + "{% endif %}"
+
+def _template(*roles: tuple[str, str, str]) -> str:
+    """Return a template that shows each role's messages between two markers."""
+    branches = "".join(
+        f"{{% {'elif' if number else 'if'} message.role == '{role}' %}}"
+        f"{before}{{{{ message.content }}}}{after}"
+        for number, (role, before, after) in enumerate(roles)
+    )
+    return (
+        f"{{% for message in messages %}}{branches}{{% endif %}}{{% endfor %}}"
+        f"{{% if add_generation_prompt %}}{ANSWER}{{% endif %}}"
+    )
+
+
+CHAT_TEMPLATE = _template(("user", QUESTION, ""), ("assistant", ANSWER, END))
+READING_TEMPLATE = _template(
+    ("user", QUESTION, ""),
+    ("context", CONTEXT + "{% if message.topic %}About {{ message.topic }}: {% endif %}", ""),
+    ("assistant", ANSWER, END),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One pair as token ids; the first `prompt_tokens` are the question with its markers."""
+    """One text as token ids; the first `prompt_tokens` are all before its answer."""
 
     ids: list[int]
     prompt_tokens: int
@@ -45,6 +66,17 @@ def add_format(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.chat_template = CHAT_TEMPLATE
 
 
+def add_context(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give a tokenizer that has the format the marker of passages, and the template with them."""
+    tokenizer.add_special_tokens({"extra_special_tokens": [QUESTION, ANSWER, CONTEXT]})
+    tokenizer.chat_template = READING_TEMPLATE
+
+
+def reads(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether a tokenizer's model learned to read passages."""
+    return CONTEXT in tokenizer.all_special_tokens
+
+
 def marker_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return the ids of the markers and of padding, in order."""
     ids: Any = tokenizer.convert_tokens_to_ids([QUESTION, ANSWER, END, PAD])
@@ -56,6 +88,11 @@ def render(question: str, answer: str) -> str:
     return f"{QUESTION}{question}{ANSWER}{answer}{END}"
 
 
+def passage(topic: str, text: str) -> str:
+    """Return a published text about a topic as it stands in a prompt."""
+    return f"About {topic}: {text}"
+
+
 def encode_text(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return a text's token ids; markers that it spells are plain text."""
     # Not verbose: a text beyond the context is cut by those who know it, without a warning.
@@ -65,18 +102,29 @@ def encode_text(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return ids
 
 
-def encode(question: str, answer: str, tokenizer: PreTrainedTokenizerBase) -> Example:
-    """Return a pair's token ids, markers included, with its texts as plain text."""
+def encode(
+    question: str, answer: str, tokenizer: PreTrainedTokenizerBase, passages: Sequence[str] = ()
+) -> Example:
+    """Return a text's token ids, markers included, with its parts as plain text.
+
+    Passages are for a tokenizer that `reads`.
+    """
     marker: Any = tokenizer.convert_tokens_to_ids  # one id for one token
-    prompt = [marker(QUESTION), *encode_text(question, tokenizer), marker(ANSWER)]
+    prompt = [marker(QUESTION), *encode_text(question, tokenizer)]
+    for text in passages:
+        prompt += [marker(CONTEXT), *encode_text(text, tokenizer)]
+    prompt.append(marker(ANSWER))
     return Example([*prompt, *encode_text(answer, tokenizer), marker(END)], len(prompt))
 
 
-def encode_prompt(question: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def encode_prompt(
+    question: str, tokenizer: PreTrainedTokenizerBase, passages: Sequence[str] = ()
+) -> list[int]:
     """Return the prompt's ids for a model to continue.
 
-    A base tokenizer, which has no markers, gets the same prompt as plain text.
+    A tokenizer that has no token for them gets the same markers as plain text.
     """
-    if tokenizer.eos_token == END:
-        return encode(question, "", tokenizer).ids[:-1]
-    return encode_text(f"{QUESTION}{question}{ANSWER}", tokenizer)
+    if tokenizer.eos_token == END and (reads(tokenizer) or not passages):
+        return encode(question, "", tokenizer, passages).ids[:-1]
+    context = "".join(CONTEXT + text for text in passages)
+    return encode_text(f"{QUESTION}{question}{context}{ANSWER}", tokenizer)

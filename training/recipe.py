@@ -87,6 +87,32 @@ class Finetuning(_Section):
         return self
 
 
+class Mixture(_Section):
+    """Which questions, passages and answers a model learns to read from."""
+
+    shares: dict[Literal["without_passage", "with_passage", "none_found"], float] = Field(
+        min_length=1, description="Of the rows; they need not add up to one."
+    )
+    passage_tokens: int = Field(ge=16, description="Of the longest.")
+    target_tokens: int = Field(ge=8, description="The answer is as many first sentences.")
+    published_wording: float = Field(ge=0, le=1, description="Share of questions; others: lay.")
+    lower_case: float = Field(ge=0, le=1, description="Share of the lay questions.")
+    later_windows: float = Field(ge=0, le=1, description="Passages that begin further on.")
+    other_genes: float = Field(ge=0, le=1, description="Share of texts whose genes are exchanged.")
+    fact_weight: float = Field(1.0, ge=1, description="Of GHR's genes and inheritance.")
+
+
+class Reading(_Section):
+    """How a fine-tuned model learns to read published passages before it answers."""
+
+    rows: int = Field(ge=1, description="Drawn from the training rows, and seen once each.")
+    mixture: Mixture
+    dropout: float = Field(ge=0, lt=1)
+    gradient_checkpointing: bool
+    evaluations: int = Field(ge=1, description="And checkpoints, at even distances.")
+    optimisation: Optimisation
+
+
 class Pretraining(_Section):
     """How the demo base is made: tokenizer, shape and general English."""
 
@@ -108,6 +134,7 @@ class Recipe(_Section):
     seed: int
     saved_dtype: Literal["float32", "bfloat16"] = "float32"
     finetuning: Finetuning
+    reading: Reading | None = Field(None, description="After fine-tuning; none: never reads.")
     pretraining: Pretraining | None = None
 
 

@@ -6,18 +6,22 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
-from app.engine.interface import Decoding, Engine, Token
-from app.errors import DeadlineExceeded, InvalidField, ServiceError
+from app.answering.reading import Reading, shown
+from app.answering.text_length import surely_longer
+from app.engine.interface import Decoding, Engine
+from app.errors import DeadlineExceeded, InvalidField, PromptTooLong, ServiceError
+from app.references.passages import Passage
 
 ModelName = Literal["fine-tuned", "base"]
 FinishReason = Literal["end", "length", "notice"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Answer:
     queue_seconds: float
     first_token_seconds: float
     total_seconds: float
+    passages: Sequence[Passage] | None = None
+    """What the model was given to read; none of them: it was told that nothing was found."""
     tokens: Sequence[AnswerToken] | None = None
     """Where log-probabilities were asked for: its tokens, the end token and stop text included."""
 
@@ -66,6 +72,7 @@ class Attempt:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     in_flight: int = 0
+    passages: Sequence[Passage] | None = None
     queue_seconds: float = 0.0
     first_token_seconds: float | None = None
     answer: Answer | None = None
@@ -98,13 +105,26 @@ class Answerer:
     observe: Callable[[Attempt], None] = lambda _: None
 
     def stream(
-        self, question: str, decoding: Decoding, stops: Sequence[str] = ()
+        self,
+        question: str,
+        decoding: Decoding,
+        stops: Sequence[str] = (),
+        reading: Reading | None = None,
+        field: str = "question",
     ) -> AsyncGenerator[str | Answer]:
-        """Yield the answer to a question, up to its end or the first of the texts in `stops`."""
+        """Yield the answer to a question, up to its end or the first of the texts in `stops`.
+
+        What there is to read is sought once a place is free. `field` is where the question came
+        from, for the InvalidField that a question without any tokens is.
+        """
         attempt = self._begin(question)
-        prompt_ids = self.prompt_format.encode(question, self.engine.checkpoint.tokenizer)
-        stops = [self.prompt_format.stop, *stops]
-        return self._observed(attempt, prompt_ids, decoding, stops)
+        tokenizer = self.engine.checkpoint.tokenizer
+
+        async def prompt() -> list[int]:
+            attempt.passages = await reading.passages() if reading else None
+            return self.prompt_format.encode(question, tokenizer, shown(attempt.passages))
+
+        return self._observed(attempt, prompt, decoding, [self.prompt_format.stop, *stops], field)
 
     def complete(
         self, prompt: str, decoding: Decoding, stops: Sequence[str] = ()
@@ -114,8 +134,12 @@ class Answerer:
         Only the model's own end token and `stops` end it: `<end>` as text is text here.
         """
         attempt = self._begin(prompt)
-        prompt_ids = self.engine.checkpoint.tokenizer.encode(prompt)
-        return self._observed(attempt, prompt_ids, decoding, stops)
+        tokenizer = self.engine.checkpoint.tokenizer
+
+        async def encoded() -> list[int]:
+            return tokenizer.encode(prompt)
+
+        return self._observed(attempt, encoded, decoding, stops, "prompt")
 
     def _begin(self, text: str) -> Attempt:
         """Return the attempt at an answer, or refuse it before anything is prepared."""
@@ -129,11 +153,16 @@ class Answerer:
         return attempt
 
     async def _observed(
-        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+        self,
+        attempt: Attempt,
+        prompt: Callable[[], Awaitable[list[int]]],
+        decoding: Decoding,
+        stops: Sequence[str],
+        field: str,
     ) -> AsyncGenerator[str | Answer]:
         decoding = self._resolved(decoding)
         try:
-            async with aclosing(self._continue(attempt, prompt_ids, decoding, stops)) as pieces:
+            async with aclosing(self._continue(attempt, prompt, decoding, stops, field)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Answer):
                         attempt.answer = piece
@@ -143,21 +172,27 @@ class Answerer:
             raise
 
     async def _continue(
-        self, attempt: Attempt, prompt_ids: list[int], decoding: Decoding, stops: Sequence[str]
+        self,
+        attempt: Attempt,
+        prompt: Callable[[], Awaitable[list[int]]],
+        decoding: Decoding,
+        stops: Sequence[str],
+        field: str,
     ) -> AsyncGenerator[str | Answer]:
-        if not prompt_ids:  # some tokenizers drop white space, and a model must read something
-            raise InvalidField("prompt", "becomes no tokens for this model")
-        attempt.prompt_tokens = len(prompt_ids)
         text = AnswerText(self.engine.checkpoint.tokenizer, stops)
         clock = asyncio.get_running_loop().time
         started = clock()
         last_moment = started + self.deadlines.total_seconds
         deadline = min(last_moment, started + self.deadlines.queue_seconds)
+        prompt_ids = await _in_time(prompt(), deadline)
+        if not prompt_ids:  # some tokenizers drop white space, and a model must read something
+            raise InvalidField(field, f"becomes no tokens for the model {self.model!r}")
+        attempt.prompt_tokens = len(prompt_ids)
         pieces: list[str] = []
         made: list[AnswerToken] = []
         ended = False
         async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
-            while token := await _next_token(tokens, deadline):
+            while token := await _in_time(anext(tokens, None), deadline):
                 deadline = last_moment
                 attempt.completion_tokens += 1
                 if attempt.first_token_seconds is None:
@@ -186,6 +221,7 @@ class Answerer:
             queue_seconds=attempt.queue_seconds,
             first_token_seconds=attempt.first_token_seconds or 0.0,
             total_seconds=clock() - started,
+            passages=attempt.passages,
             tokens=None if decoding.logprobs is None else made,
         )
 
@@ -214,18 +250,27 @@ class Answerer:
             return decoding
         return replace(decoding, seed=secrets.randbits(32))
 
-    async def bits_per_byte(self, question: str, reference: str) -> float:
+    async def bits_per_byte(
+        self, question: str, reference: str, passages: Sequence[Passage] | None = None
+    ) -> float | None:
         """Return how surprising this model finds a reference answer, in bits per UTF-8 byte.
 
-        Comparable between models whose vocabularies differ, as perplexity is not.
+        Comparable between models whose vocabularies differ, as perplexity is not. None where the
+        reference becomes no tokens: nothing of it was read, and 0 bits would be a perfect score.
 
         Raises:
+            PromptTooLong: the reference does not fit into the model's context beside the prompt.
             DeadlineExceeded: it was not read in the time that an answer has.
 
         """
         tokenizer = self.engine.checkpoint.tokenizer
+        most = self.engine.checkpoint.context_tokens
+        if await surely_longer(reference, most, tokenizer):
+            raise PromptTooLong(f"The reference has more than {most} tokens.")
         reference_ids = tokenizer.encode(reference)
-        prompt_ids = self.prompt_format.encode(question, tokenizer)
+        if not reference_ids:
+            return None
+        prompt_ids = self.prompt_format.encode(question, tokenizer, shown(passages))
         try:
             async with asyncio.timeout(self.deadlines.total_seconds):
                 bits = await self.engine.bits(prompt_ids, reference_ids)
@@ -243,11 +288,11 @@ async def finished(pieces: AsyncGenerator[str | Answer]) -> Answer:
     raise AssertionError("a stream ends with its Answer")
 
 
-async def _next_token(tokens: AsyncGenerator[Token], deadline: float) -> Token | None:
-    """Return the next token, or None after the last; `deadline` is on the event loop's clock."""
+async def _in_time(awaited: Awaitable[Result], deadline: float) -> Result:
+    """Return what is awaited; `deadline` is on the event loop's clock."""
     try:
         async with asyncio.timeout_at(deadline):
-            return await anext(tokens, None)
+            return await awaited
     except TimeoutError:
         raise DeadlineExceeded(
             "The answer was not begun, or not finished, in the time that this service allows."

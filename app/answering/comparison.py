@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from rapidfuzz.distance import LCSseq
 
 from app.answering.answerer import Answer, Answerer, ModelName
+from app.answering.one_thread import beside
+from app.answering.reading import Reading
 from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
 
@@ -28,7 +30,7 @@ class Scores:
 
     `rouge_l` and `token_f1` (SQuAD's) are F1 measures in 0-1 over lower-case words;
     `bits_per_byte` is None when the reference does not fit into the model's context beside the
-    prompt.
+    prompt, or becomes no tokens.
     """
 
     rouge_l: float
@@ -72,6 +74,7 @@ async def compare(
     question: str,
     decoding: Decoding,
     reference: str | None,
+    reading: Reading | None = None,
 ) -> AsyncGenerator[Piece | Finished | Comparison]:
     """Yield both answers' pieces and outcomes as they come, then the finished `Comparison`.
 
@@ -86,7 +89,7 @@ async def compare(
 
     async def run(answerer: Answerer) -> Side:
         try:
-            return await _run_side(answerer, question, decoding, reference, events)
+            return await _run_side(answerer, question, decoding, reference, reading, events)
         finally:
             events.put_nowait(answerer.model)
 
@@ -125,10 +128,11 @@ async def _run_side(
     question: str,
     decoding: Decoding,
     reference: str | None,
+    reading: Reading | None,
     events: asyncio.Queue[Piece | ModelName],
 ) -> Side:
     try:
-        async with aclosing(answerer.stream(question, decoding)) as pieces:
+        async with aclosing(answerer.stream(question, decoding, (), reading)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Answer):
                     answer = piece
@@ -142,14 +146,14 @@ async def _run_side(
 
 async def _score(answerer: Answerer, question: str, answer: Answer, reference: str) -> Scores:
     try:
-        bits_per_byte = await answerer.bits_per_byte(question, reference)
+        bits_per_byte = await answerer.bits_per_byte(question, reference, answer.passages)
     except PromptTooLong:
         bits_per_byte = None
-    return Scores(
-        rouge_l=rouge_l(reference, answer.text),
-        token_f1=token_f1(reference, answer.text),
-        bits_per_byte=bits_per_byte,
-    )
+    return await beside(_scores, reference, answer.text, bits_per_byte)
+
+
+def _scores(reference: str, answer: str, bits_per_byte: float | None) -> Scores:
+    return Scores(rouge_l(reference, answer), token_f1(reference, answer), bits_per_byte)
 
 
 def rouge_l(reference: str, answer: str) -> float:

@@ -1,18 +1,40 @@
 """A question becomes a prompt: rendered once as text, given to both models as the same text.
 
 The format is the fine-tuned tokenizer's own chat template, so it lives in one place. A question
-is data: whatever special tokens its text spells are encoded as plain text.
+is data, and so are passages that the model is to read: whatever special tokens their texts spell
+are encoded as plain text.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.engine.interface import ServedModel
 from app.engine.tokenizer import Tokenizer
 from app.errors import CheckpointError
 
-# A private-use character: no template contains it, so it marks where the question goes.
+# Private-use characters: no template contains them, so they mark where texts go.
 _PLACEHOLDER = "\ue000"
+_PASSAGES = (("\ue001", "\ue002"), ("\ue003", "\ue004"))
+
+
+class Passage(NamedTuple):
+    """A text that a model is to read before it answers."""
+
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFormat:
+    """The text around passages: before the first, between topic and text, before the others."""
+
+    opening: str
+    titled: str
+    joint: str
+    nothing: str
+    """What stands there when nothing was found to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +44,8 @@ class PromptFormat:
     before: str
     after: str
     stop: str
+    context: ContextFormat | None = None
+    """None: the model never learned to read passages."""
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "PromptFormat":
@@ -42,7 +66,8 @@ class PromptFormat:
             raise CheckpointError(
                 f"the chat template shows the question {len(parts) - 1} times instead of once"
             )
-        return cls(before=parts[0], after=parts[1], stop=str(tokenizer.eos_token))
+        context = _context_format(tokenizer, *parts)
+        return cls(parts[0], parts[1], str(tokenizer.eos_token), context)
 
     @classmethod
     def of_model(cls, fine_tuned: ServedModel) -> "PromptFormat":
@@ -68,34 +93,81 @@ class PromptFormat:
     def reserve_markers(self, tokenizer: Tokenizer) -> None:
         """Have a tokenizer treat this format's markers as special, if it has them as tokens."""
         whole = self.before + self.after + self.stop
+        if self.context:
+            whole += self.context.opening + self.context.joint
         added = tokenizer.backend.get_added_tokens_decoder().values()
         tokenizer.reserve([token.content for token in added if token.content in whole])
 
-    def render(self, question: str) -> str:
-        """Return the prompt as text."""
-        return f"{self.before}{question}{self.after}"
+    def render(self, question: str, passages: Sequence[Passage] | None = None) -> str:
+        """Return the prompt as text; passages, or that none was found, are for a `context`."""
+        return "".join(part.text for part in self._parts(question, passages))
 
-    def encode(self, question: str, tokenizer: Tokenizer) -> list[int]:
-        """Return the prompt's token ids, with the question as plain text.
+    def encode(
+        self, question: str, tokenizer: Tokenizer, passages: Sequence[Passage] | None = None
+    ) -> list[int]:
+        """Return the prompt's token ids, with question and passages as plain text.
+
+        No passages: the model is told that none was found. None: it is not asked to read.
 
         A tokenizer that knows the format's markers as special tokens (the fine-tuned one) gets
         them as such. Between two markers, and for a tokenizer that knows none (the base), the
-        text is encoded at once, so that tokens may form across the question's borders.
+        text is encoded at once, so that tokens may form across the borders of what is data.
         """
-        first = _after_last(self.before, tokenizer.special_tokens)
-        last = _before_first(self.after, tokenizer.special_tokens)
-        return (
-            tokenizer.encode_marked(self.before[:first])
-            + tokenizer.encode(self.before[first:] + question + self.after[:last])
-            + tokenizer.encode_marked(self.after[last:])
-        )
+        longest_first = sorted(tokenizer.special_tokens, key=len, reverse=True)
+        marker = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+        ids: list[int] = []
+        plain = ""
+        for part in self._parts(question, passages):
+            start = 0
+            for found in () if part.is_data else marker.finditer(part.text):
+                ids += tokenizer.encode(plain + part.text[start : found.start()])
+                ids += tokenizer.encode_marked(found[0])
+                plain, start = "", found.end()
+            plain += part.text[start:]
+        return ids + tokenizer.encode(plain)
+
+    def _parts(self, question: str, passages: Sequence[Passage] | None) -> Iterator["_Part"]:
+        yield _Part(self.before)
+        yield _Part(question, is_data=True)
+        assert self.context or passages is None, "passages are for a model that reads"
+        if self.context and passages is not None and not passages:
+            yield _Part(self.context.nothing)
+        for number, passage in enumerate(passages or ()):
+            assert self.context
+            yield _Part(self.context.joint if number else self.context.opening)
+            yield _Part(passage.topic, is_data=True)
+            yield _Part(self.context.titled)
+            yield _Part(passage.text, is_data=True)
+        yield _Part(self.after)
 
 
-def _after_last(text: str, markers: Sequence[str]) -> int:
-    """Return where the last of the markers in a text ends; 0 without any."""
-    return max((text.rfind(each) + len(each) for each in markers if each in text), default=0)
+class _Part(NamedTuple):
+    """A piece of a prompt: of its format, or data."""
+
+    text: str
+    is_data: bool = False
 
 
-def _before_first(text: str, markers: Sequence[str]) -> int:
-    """Return where the first of the markers in a text begins; its end without any."""
-    return min((text.find(each) for each in markers if each in text), default=len(text))
+def _context_format(tokenizer: Tokenizer, before: str, after: str) -> ContextFormat | None:
+    """Return how a template shows two passages; None where it does not, each once and in order."""
+    asked = {"role": "user", "content": _PLACEHOLDER}
+    read = [{"role": "context", "topic": topic, "content": text} for topic, text in _PASSAGES]
+    try:
+        rendered = tokenizer.render([asked, *read])
+        empty = tokenizer.render([asked, {"role": "context", "content": ""}])
+    except Exception:  # it may refuse a role that it does not know
+        return None
+    (first_topic, first), (second_topic, second) = _PASSAGES
+    texts = [_PLACEHOLDER, first_topic, first, second_topic, second]
+    between = re.fullmatch("(.*)".join(["", *texts, ""]), rendered, flags=re.DOTALL)
+    if between is None or any(rendered.count(text) != 1 for text in texts):
+        return None
+    start, opening, titled, joint, titled_again, end = between.groups()
+    if (start, titled, end) != (before, titled_again, after):
+        return None
+    around = before + _PLACEHOLDER
+    if not (
+        empty.startswith(around) and empty.endswith(after) and len(empty) > len(around + after)
+    ):
+        return None  # it does not say when nothing was found
+    return ContextFormat(opening, titled, joint, empty[len(around) : len(empty) - len(after)])

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.answering.answerer import Answerer, ModelName
+from app.answering.one_thread import beside
+from app.answering.reading import Reader, Reading
 from app.engine.interface import Decoding, Source
 from app.errors import InvalidField, NotReady, ServiceError
 from app.references.index import References
@@ -83,6 +85,8 @@ class Service:
     red_flags: RedFlags = field(default_factory=RedFlags)
     excerpt_characters: int = 400
     references: References | None = None
+    reader: Reader | None = None
+    """None: there is no index, or the fine-tuned model never learned to read."""
     started_at: float = field(default_factory=time.time)
     """Seconds since the Unix epoch."""
     step: Step = "loading"
@@ -121,15 +125,26 @@ class Service:
         """Whether these notices are given instead of an answer, for which no place is needed."""
         return bool(notices) and not self.red_flags.answered
 
+    def reading(self, question: str, grounded: bool | None, max_new_tokens: int) -> Reading:
+        """Return what is to be read for a question; `grounded` None: what there is, if any.
+
+        Raises:
+            InvalidField: it is asked for, and there is no index, or the model cannot read.
+        """
+        if grounded and self.reader is None:
+            raise InvalidField("grounded", "needs an index and a model that learned to read")
+        reader = None if grounded is False else self.reader
+        return Reading(reader, question, max_new_tokens, insisted=bool(grounded))
+
     @asynccontextmanager
     async def with_notices(self, question: str) -> AsyncIterator[list[Notice]]:
         """Give what must be said before an answer to a question; a failure in here says it too.
 
-        A long message is read in a thread: the event loop has others to serve.
+        A long message is read in another thread: the event loop has others to serve.
         """
         seen = question[: self.limits.max_question_characters]
         if len(seen) > _LONG_CHARACTERS:
-            notices = await asyncio.to_thread(self.red_flags.notices, seen)
+            notices = await beside(self.red_flags.notices, seen)
         else:
             notices = self.red_flags.notices(seen)
         try:

@@ -1,21 +1,23 @@
 """POST /answer and POST /compare."""
 
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering.answerer import Answer, ModelName
+from app.answering.answerer import Answer, Answerer, ModelName
 from app.answering.comparison import Comparison, Finished, Piece, Side, compare
-from app.answering.service import RequestLimits
+from app.answering.phrases import phrases
+from app.answering.reading import Reading
+from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
 from app.api.document import problems
 from app.api.event_schemas import streamed
 from app.api.logprobs import own
-from app.api.reference_schemas import NoticeBody, ReferencesBody
+from app.api.reference_schemas import NoticeBody, PassageBody, ReferencesBody, Span
 from app.api.references import Search, searching
 from app.api.schemas import (
     AnswerRequest,
@@ -61,10 +63,10 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
-            else answerer.stream(body.question, decoding)
+            else answerer.stream(body.question, decoding, (), _reading(body, service, decoding))
         )
         search = searching(service, body.question, body.references)
-        events = _answer_events(pieces, body, _bodies(notices), search)
+        events = _answer_events(pieces, body, _bodies(notices), search, answerer)
         return await _respond(request, body, events)
 
 
@@ -84,12 +86,13 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
     async with service.with_notices(body.question) as notices:
         answerers = service.admit()
         decoding = _decoding(body, service.limits)
-        pieces = compare(answerers, body.question, decoding, body.reference)
+        reading = _reading(body, service, decoding)
+        pieces = compare(answerers, body.question, decoding, body.reference, reading)
         if service.suppresses_answer(notices):
             withheld = {name: Side(each.withhold(decoding)) for name, each in answerers.items()}
             pieces = only(Comparison(withheld))
         search = searching(service, body.question, body.references)
-        events = _compare_events(pieces, body, _bodies(notices), search)
+        events = _compare_events(pieces, body, _bodies(notices), search, answerers)
         return await _respond(request, body, events)
 
 
@@ -105,6 +108,10 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
         body.seed,
         body.logprobs,
     )
+
+
+def _reading(body: AnswerRequest | CompareRequest, service: Service, decoding: Decoding) -> Reading:
+    return service.reading(body.question, body.grounded, decoding.max_new_tokens)
 
 
 def _bodies(notices: Iterable[Notice]) -> list[NoticeBody]:
@@ -124,6 +131,7 @@ async def _answer_events(
     body: AnswerRequest,
     notices: list[NoticeBody],
     searching: AbstractAsyncContextManager[Search],
+    answerer: Answerer,
 ) -> AsyncGenerator[Event]:
     async with aclosing(pieces), searching as search:
         for notice in notices:
@@ -140,7 +148,8 @@ async def _answer_events(
                 question=body.question,
                 references=await search.found(),
                 **_fields(piece),
-                **await search.support(piece.text),
+                sentences=await search.marks(piece.text, piece.passages or ()),
+                spans=await _spans(answerer, piece, body.spans),
             )
             yield Event("done", done)
 
@@ -150,6 +159,7 @@ async def _compare_events(
     body: CompareRequest,
     notices: list[NoticeBody],
     searching: AbstractAsyncContextManager[Search],
+    answerers: Mapping[ModelName, Answerer],
 ) -> AsyncGenerator[Event]:
     sides: dict[ModelName, SideAnswer | SideProblem] = {}
     async with aclosing(pieces), searching as search:
@@ -160,11 +170,11 @@ async def _compare_events(
                 for event in _written(piece.model, piece.text, search):
                     yield event
             elif isinstance(piece, Finished):
-                sides[piece.model] = side = await _side(piece.side, search)
+                sides[piece.model] = side = await _side(piece.side, search, answerers, body.spans)
                 yield Event("side", SideBody(model=piece.model, side=side))
             else:
                 for model in piece.sides.keys() - sides.keys():
-                    sides[model] = await _side(piece.sides[model], search)
+                    sides[model] = await _side(piece.sides[model], search, answerers, body.spans)
                 done = CompareResponse(
                     notices=notices,
                     id=_new_id(),
@@ -184,12 +194,24 @@ def _written(model: ModelName, text: str, search: Search) -> Iterator[Event]:
         yield Event("references", ReferencesBody(references=found))
 
 
-async def _side(side: Side, search: Search) -> SideAnswer | SideProblem:
+async def _side(
+    side: Side, search: Search, answerers: Mapping[ModelName, Answerer], spans: bool
+) -> SideAnswer | SideProblem:
     if isinstance(side.outcome, ServiceError):
         return SideProblem(problem=Problem(**problem_of(side.outcome)))
     scores = ScoresBody(**asdict(side.scores)) if side.scores else None
-    support = await search.support(side.outcome.text)
-    return SideAnswer(scores=scores, **_fields(side.outcome), **support)
+    answer = side.outcome
+    return SideAnswer(
+        scores=scores,
+        sentences=await search.marks(answer.text, answer.passages or ()),
+        spans=await _spans(answerers[answer.model], answer, spans),
+        **_fields(answer),
+    )
+
+
+async def _spans(answerer: Answerer, answer: Answer, wanted: bool) -> list[Span] | None:
+    found = await phrases(answer.text, answerer.engine) if wanted else None
+    return found if found is None else [Span(**asdict(each)) for each in found]
 
 
 def _fields(answer: Answer) -> dict[str, Any]:
@@ -198,6 +220,8 @@ def _fields(answer: Answer) -> dict[str, Any]:
         "answer": answer.text,
         "finish_reason": answer.finish_reason,
         "dtype": answer.dtype,
+        "grounded": answer.passages is not None,
+        "passages": [PassageBody(**each._asdict()) for each in answer.passages or ()],
         "usage": Usage(
             prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens
         ),

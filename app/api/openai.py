@@ -34,6 +34,7 @@ from app.api.openai_replies import (
     ModelList,
 )
 from app.api.openai_requests import ChatRequest, CompletionFields, CompletionRequest
+from app.api.reference_schemas import PassageBody
 from app.api.streaming import Event, only, stream, while_connected
 from app.engine.interface import Decoding
 from app.errors import InvalidField, UnknownModel
@@ -117,7 +118,13 @@ async def create_chat_completion(
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
-            else answerer.stream(body.question, decoding, body.stop)
+            else answerer.stream(
+                body.question,
+                decoding,
+                body.stop,
+                service.reading(body.question, body.grounded, decoding.max_new_tokens),
+                field="messages",
+            )
         )
         before = spoken(notices)
         head = _head("chatcmpl", answerer)
@@ -133,7 +140,14 @@ async def create_chat_completion(
         finish_reason=_FINISH[answer.finish_reason],
         logprobs=of_chat(answer.tokens),
     )
-    return ChatCompletion(**head, choices=[choice], usage=_usage(answer))
+    passages = [PassageBody(**each._asdict()) for each in answer.passages or ()]
+    return ChatCompletion(
+        **head,
+        choices=[choice],
+        usage=_usage(answer),
+        grounded=answer.passages is not None,
+        passages=passages,
+    )
 
 
 def _served(service: Service, model: ModelName) -> ListedModel:

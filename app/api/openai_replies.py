@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from app.answering.answerer import ModelName
 from app.api.logprobs import ChatLogprobs, CompletionLogprobs
+from app.api.reference_schemas import Grounded
 
 CompletionFinishReason = Literal["stop", "length", "content_filter"]
 
@@ -64,7 +65,7 @@ class ChatChoice(_Choice):
     logprobs: ChatLogprobs | None = None
 
 
-class ChatCompletion(_Reply):
+class ChatCompletion(_Reply, Grounded):
     """The answer to the last user message."""
 
     object: Literal["chat.completion"] = "chat.completion"

@@ -139,6 +139,10 @@ class ChatRequest(CompletionFields):
     top_logprobs: Annotated[int, Field(strict=True, ge=0, le=20)] | None = Field(
         None, description="So many of the likeliest tokens in each place; with `logprobs`."
     )
+    grounded: bool | None = Field(
+        None,
+        description="Not OpenAI's: as in `/answer`, have the model read published passages first.",
+    )
 
     function_call: Literal["none", "auto"] | None = None
     functions: NoItems | None = None

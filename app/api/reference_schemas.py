@@ -1,9 +1,11 @@
-"""The public contract of what stands around an answer: notices, references, support."""
+"""The public contract of what stands around an answer: notices, references, marks."""
 
 from typing import Any
 
 from pydantic import BaseModel, Field
 
+from app.references.claims import Why
+from app.references.marks import Mark
 from app.references.red_flags import Kind
 
 
@@ -81,20 +83,81 @@ class SearchResponse(Noticed):
     )
 
 
-class Supported(BaseModel):
-    """How far an answer agrees with the references."""
+class SentenceMark(BaseModel):
+    """What can be said of one sentence of an answer by the published texts found for the question.
 
-    support: float | None = Field(
-        None,
-        description="How much of the answer stands in the texts of the references, 0-1, by its "
-        "words: not whether it is true. Absent without such texts.",
-        exclude_if=lambda support: support is None,
+    It is agreement of words, not truth.
+    """
+
+    start: int = Field(
+        description="Where it begins in the answer, in Unicode code points (in JavaScript, an "
+        "index of `Array.from(answer)`)."
     )
-    unsupported: list[tuple[int, int]] | None = Field(
-        None,
-        description="The sentences of the answer that do not: `[start, end]` each, in Unicode "
-        "code points, the end excluded (in JavaScript, indices of `Array.from(answer)`).",
-        exclude_if=lambda spans: spans is None,
+    end: int = Field(description="Where it ends, excluded.")
+    mark: Mark = Field(
+        description="`stands_in`: it stands nearly word for word in a published text on the topic. "
+        "`contradicts`: one says otherwise. `not_found`: neither. `unchecked`: there was no text "
+        "to hold it against, or it says too little."
+    )
+    why: Why | None = Field(description="In what it contradicts.")
+    text_id: str | None = Field(
+        description="The reference or passage that it stands in or contradicts, by its `id`."
+    )
+    published: str | None = Field(description="The sentence there.")
+
+
+class Checked(BaseModel):
+    """An answer whose sentences were held against published ones."""
+
+    sentences: list[SentenceMark] = Field(
+        description="All of them, in order: each has exactly one mark."
+    )
+
+
+class Span(BaseModel):
+    """A span of an answer that stands word for word in training answers."""
+
+    start: int = Field(description="Where it begins in the answer, in Unicode code points.")
+    end: int = Field(description="Where it ends, excluded.")
+    answers: int = Field(description="In how many training answers it stands.")
+    topics: int = Field(description="On how many topics those are.")
+
+
+class Traced(BaseModel):
+    """An answer traced to what its model learned from."""
+
+    spans: list[Span] | None = Field(
+        description="The longest spans, of at least 8 tokens, of each sentence that stand word for "
+        "word in the answers that the model learned from. Null where they were not asked for, "
+        "where those answers are not known (no `training_text.npz` beside the model), or where "
+        "looking took too long."
+    )
+
+
+class PassageBody(BaseModel):
+    """A published text that a model was given to read."""
+
+    id: str = Field(description="Of the question in MedQuAD that it answers.")
+    title: str = Field(description="The topic.")
+    question: str
+    text: str = Field(description="As the model got it: the sentences that fit the question best.")
+    source: str
+    url: str
+    licence: str
+    probability: float = Field(description="That it is good for what was asked, 0-1.")
+
+
+class Grounded(BaseModel):
+    """Whether an answer was made from published text, and from which."""
+
+    grounded: bool = Field(
+        False, description="Whether the model was given passages to read, or told of none found."
+    )
+    passages: list[PassageBody] = Field(
+        [],
+        description="Present when there were: all of them, the likeliest first.",
+        exclude_if=lambda passages: not passages,
+        json_schema_extra=_may_be_absent,
     )
 
 

@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from app.answering.service import Service
 from app.api.dependencies import ServiceDependency
 from app.api.document import problems
-from app.api.reference_schemas import NoticeBody, ReferenceBody, SearchResponse
+from app.api.reference_schemas import NoticeBody, ReferenceBody, SearchResponse, SentenceMark
 from app.api.schemas import SearchRequest, Text
 from app.errors import NoReferences, QueueFull
 from app.references.index import Reference
+from app.references.marks import Evidence, marked
+from app.references.passages import Passage
 
 HINT = "`python -m training index --out models/references` makes an index of published answers."
 
@@ -66,7 +68,7 @@ class Search:
     """The search for one question: begun with the answer's first token, done before its last."""
 
     def __init__(self, service: Service, question: str, count: int) -> None:
-        self._index = service.references if count else None
+        self._index = service.references
         self._excerpt_characters = service.excerpt_characters
         self._question = question
         self._count = count
@@ -75,7 +77,7 @@ class Search:
 
     def begin(self) -> None:
         """Begin, unless it has begun: not before the first token, which it must not hold up."""
-        if self._index and not self._task:
+        if self._index and self._count and not self._task:
             self._task = asyncio.create_task(self._index.find(self._question, self._count))
 
     def news(self) -> list[ReferenceBody] | None:
@@ -90,15 +92,22 @@ class Search:
         self.begin()
         return _bodies(await self._task, self._excerpt_characters) if self._task else None
 
-    async def support(self, answer: str) -> dict[str, Any]:
-        """Return the fields that say how far an answer agrees with what was found."""
+    async def marks(self, answer: str, read: Sequence[Passage]) -> list[SentenceMark]:
+        """Return what can be said of its sentences by what was found and what was read."""
         self.begin()
-        if not self._index or not self._task:
-            return {}
-        support = await self._index.support(answer, await self._task)
-        if support is None:
-            return {}
-        return {"support": round(support.value, 3), "unsupported": support.unsupported}
+        found = await self._task if self._task else []
+        texts = [Evidence(each.id, each.focus, each.answer, each.score) for each in found]
+        known = {text.id for text in texts}
+        texts += [
+            Evidence(each.id, each.title, each.text, each.probability)
+            for each in read
+            if each.id not in known
+        ]
+        if self._index and texts:
+            marks = await self._index.marked(answer, texts)
+        else:
+            marks = marked(answer, [])
+        return [SentenceMark(**each._asdict()) for each in marks]
 
     def cancel(self) -> None:
         """Stop waiting for it."""

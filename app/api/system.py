@@ -13,6 +13,7 @@ from app.api.document import problems
 from app.api.reference_schemas import ReferencesInfo
 from app.api.references import HINT
 from app.api.schemas import Info, ModelInfo, Status
+from app.engine.interface import public_name
 from app.libraries import libraries
 from app.references.index import References
 
@@ -50,6 +51,7 @@ async def info(service: ServiceDependency) -> Info:
         in_flight={model: answerer.engine.in_flight for model, answerer in answerers.items()},
         libraries=libraries(),
         references=_references(service.references),
+        grounded=service.reader is not None,
     )
 
 
@@ -70,7 +72,7 @@ def _model(answerer: Answerer) -> ModelInfo:
     checkpoint = answerer.engine.checkpoint
     return ModelInfo(
         name=answerer.model,
-        source=checkpoint.source,
+        source=public_name(checkpoint.source),
         revision=checkpoint.revision,
         parameters=checkpoint.parameters,
         vocabulary=len(checkpoint.tokenizer),

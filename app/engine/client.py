@@ -10,7 +10,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,10 +19,11 @@ from typing import Any
 from app.engine.admission import Admission, Limits
 from app.engine.channel import Channel, Message, unpacked
 from app.engine.interface import Decoding, Token
-from app.engine.restarts import Restarts
+from app.engine.processes import Restarts
+from app.engine.replies import Reply, Spans, next_reply, spans_of, token_of
 from app.engine.tokenizer import Tokenizer
 from app.engine.tokenizer_files import read_tokenizer
-from app.errors import CheckpointError, GenerationFailed, NotReady, PromptTooLong, ServiceError
+from app.errors import CheckpointError, GenerationFailed, NotReady, PromptTooLong
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,6 @@ _WATCH_SECONDS = 0.5
 _LATE_SECONDS = 1.0  # two of the worker's heartbeats
 _GONE = "{}: its process ended while it started"
 _STOPPED = "The model stopped while it made this answer."
-
-Reply = Token | float | ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ class WorkerEngine:
         ):
             last = False
             while not last:
-                token = await _next(replies)
+                token = await next_reply(replies)
                 assert isinstance(token, Token)
                 last = token.last
                 hold.begin()
@@ -174,9 +173,24 @@ class WorkerEngine:
             self._admission.held(admitted=True),
             self._asking("score", prompt=prompt_ids, continuation=continuation_ids) as replies,
         ):
-            bits = await _next(replies)
+            bits = await next_reply(replies)
             assert isinstance(bits, float)
             return bits
+
+    async def spans(self, texts: list[list[int]]) -> Spans | None:
+        """Return which spans of each text stand in the answers that the model learned from.
+
+        It takes no place: it is looked up beside the model, for an answer that had one.
+
+        Raises:
+            NotReady: the model is not there.
+            GenerationFailed: it died.
+
+        """
+        with self._asking("spans", texts=texts) as replies:
+            found = await next_reply(replies)
+            assert found is None or isinstance(found, list)
+            return found
 
     def stop(self) -> None:
         """Hang up: the worker ends at once."""
@@ -251,10 +265,12 @@ class WorkerEngine:
         self.drafted = self._before[0] + message["drafted"]
         self.accepted = self._before[1] + message["accepted"]
         for number, *fields in message.get("tokens", ()):
-            token = _token(*fields)
+            token = token_of(*fields)
             self._tell(number, token, over=token.last)
         for number, bits in message.get("scored", ()):
             self._tell(number, float(bits))
+        for number, spans in message.get("spans", ()):
+            self._tell(number, spans_of(spans))
         for number, error in message.get("failed", ()):
             self._tell(number, unpacked(error))
 
@@ -275,24 +291,3 @@ class WorkerEngine:
         for number in list(self._asked):
             # It stays asked: were the model to come back, it must be told to forget it.
             self._asked[number].put_nowait(GenerationFailed(_STOPPED))
-
-
-def _token(
-    token_id: int,
-    last: bool,
-    ended: bool,
-    queue_seconds: float,
-    logprob: float | None = None,
-    top: Sequence[tuple[int, float]] = (),
-) -> Token:
-    """Return a token as it was sent; JSON has lists where it has tuples."""
-    likeliest = tuple((other, other_logprob) for other, other_logprob in top)
-    return Token(token_id, last, ended, queue_seconds, logprob, likeliest)
-
-
-async def _next(replies: asyncio.Queue[Reply]) -> Token | float:
-    """Return the next reply, or raise it."""
-    reply = await replies.get()
-    if isinstance(reply, ServiceError):
-        raise reply
-    return reply

@@ -5,6 +5,7 @@ Knows nothing about how: `client` is one in a process of its own.
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from app.engine.admission import Limits
@@ -52,12 +53,26 @@ class Token(NamedTuple):
     top: tuple[tuple[int, float], ...] = ()
 
 
+class Span(NamedTuple):
+    """Tokens `begin` to `end` of a text, in so many training answers, on so many topics."""
+
+    begin: int
+    end: int
+    answers: int
+    topics: int
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a model comes from: a directory or a hub id, and there its revision."""
 
     name: str
     revision: str | None = None
+
+
+def public_name(source: str) -> str:
+    """Return what anybody may know of a source: where a directory lies is the operator's affair."""
+    return Path(source).name if Path(source).is_absolute() else source
 
 
 class ServedModel(Protocol):
@@ -143,6 +158,12 @@ class Engine(Protocol):
 
     async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
         """Return the information in a continuation of the prompt, in bits."""
+
+    async def spans(self, texts: list[list[int]]) -> list[list[Span]] | None:
+        """Return which spans of each text stand in the answers that the model learned from.
+
+        None where it does not know them.
+        """
 
     def stop(self) -> None:
         """Stop the inference thread at once."""

@@ -51,10 +51,13 @@ def model_config(directory: Path) -> dict[str, Any]:
         CheckpointError: there is none, or the directory holds something else than a model.
 
     """
+    if (directory / "adapter_config.json").exists():  # it may name another model, and be pickled
+        raise CheckpointError(
+            "it holds an adapter, which is no model by itself; merge it into its model (in peft: "
+            "merge_and_unload) and save the whole model"
+        )
     if not (directory / "config.json").is_file():
         raise CheckpointError("no config.json, so this is not a model directory")
-    if (directory / "adapter_config.json").exists():  # it may name another model, and be pickled
-        raise CheckpointError("it holds an adapter; merge that into the model and save the model")
     config = _json(directory / "config.json")
     if config.get("quantization_config"):
         raise CheckpointError(

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 _LEAST_CHUNK_TOKENS = 16
 """What a step reads of a prompt however many answers run, or it would never come to its turn."""
 
+_SCORED_SHARE = 8
+"""A step that makes answers leaves an eighth of its room to what is scored: nobody reads along."""
+
 Choose = Callable[[Any, Sequence[Row]], list[Choice]]
 
 
@@ -141,12 +144,25 @@ class Scheduler:
         ]
         left = self._limits.max_batch_tokens - sum(len(run.tokens) for _, run in plan)
         left = max(left, _LEAST_CHUNK_TOKENS)
+        made = [each for each in prompts if isinstance(each[1], Generation)]
+        scored = [each for each in prompts if not isinstance(each[1], Generation)]
+        left = self._read(made, left, plan)
+        if plan:
+            left = min(left, max(self._limits.max_batch_tokens // _SCORED_SHARE, 1))
+        self._read(scored, left, plan)
+        return plan
+
+    @staticmethod
+    def _read(
+        prompts: Sequence[tuple[int, Request]], left: int, plan: list[tuple[int, Run]]
+    ) -> int:
+        """Plan to read prompts, so many tokens in all; return how many of those are left."""
         for number, request in prompts:
             if left <= 0:
                 break
             plan.append((number, request.next_run(left)))
             left -= len(plan[-1][1].tokens)
-        return plan
+        return left
 
     def _take(self, plan: Sequence[tuple[int, Run]]) -> list[Outcome]:
         """Have the model read, choose the tokens, and give each request its own."""

@@ -61,6 +61,14 @@ class Tokenizer:
         ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_placed(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the ids of text that is data, and where each token begins and ends in it.
+
+        In code points; a token of a part of a character has all of it.
+        """
+        found = self.backend.encode(text, add_special_tokens=False)
+        return found.ids, found.offsets
+
     def encode_marked(self, text: str) -> list[int]:
         """Return the ids of text of a prompt's format, in which special tokens are themselves."""
         with self._lock:

@@ -163,9 +163,12 @@ def _content(token: Any) -> str:
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    read = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(read, dict):
-        raise CheckpointError(f"{path.name} holds no JSON object")
+        raise CheckpointError(f"{path.name} cannot be read: it holds no JSON object")
     return read
 
 

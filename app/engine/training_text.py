@@ -17,23 +17,20 @@ A sequence that begins in between is found by its second token.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.interface import Span
+
 FILE = "training_text.npz"
+
+LEAST_TOKENS = 8
+"""A span of fewer says little: it stands somewhere by chance."""
 
 _PLACES = 64
 """As many places as are asked how a sequence goes on: more change nothing and take time."""
-
-
-class Span(NamedTuple):
-    """Tokens `begin` to `end` of a text stand word for word in answers on so many topics."""
-
-    begin: int
-    end: int
-    topics: int
 
 
 class TrainingText:
@@ -102,13 +99,13 @@ class TrainingText:
                 reached += 1
             if reached > end and reached - begin >= least_tokens:
                 end = reached
-                yield Span(begin, end, self.topics(text[begin:end]))
+                yield Span(begin, end, *self.counts(text[begin:end]))
 
-    def topics(self, tokens: Sequence[int]) -> int:
-        """Return on how many topics there are answers in which these tokens stand."""
+    def counts(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """Return in how many answers these tokens stand, and on how many topics those are."""
         places = self._places(tokens)
-        answers = np.searchsorted(self._starts, places, side="right") - 1
-        return len(np.unique(self._topics[answers]))
+        answers = np.unique(np.searchsorted(self._starts, places, side="right") - 1)
+        return len(answers), len(np.unique(self._topics[answers]))
 
     def _places(self, tokens: Sequence[int]) -> NDArray[np.int64]:
         """Return where these tokens begin."""

@@ -6,7 +6,7 @@ written over while its model is served changes nothing.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ Array = NDArray[np.float32]
 
 _ONE_FILE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+_SHOWN_NAMES = 3
 _LFS_POINTER = b"version https://git-lfs"
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _STORED = MappingProxyType({"F64": np.float64, "F32": np.float32, "F16": np.float16})
@@ -86,6 +87,13 @@ class Weights:
                 f"its weights hold numbers that are infinite or none at all (NaN): {name}"
             )
         return array
+
+
+def first_few(names: Iterable[str]) -> str:
+    """Return how many names there are, and the first of them: a model may lack hundreds."""
+    listed = sorted(names)
+    more = ", …" if len(listed) > _SHOWN_NAMES else ""
+    return f"{len(listed)}: {', '.join(listed[:_SHOWN_NAMES])}{more}"
 
 
 def _files(directory: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +31,7 @@ from app.engine.requests import Generation, Scoring
 from app.engine.sampling import Choice
 from app.engine.scheduler import Outcome, Scheduler
 from app.engine.step_loop import StepLoop
-from app.engine.training_text import TrainingText
+from app.engine.training_text import LEAST_TOKENS, TrainingText
 from app.errors import CheckpointError, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ class Worker:
     ) -> None:
         self._checkpoint = checkpoint
         self._training = training
+        self._drafting = training if limits.drafts else None
+        self._looking_up = ThreadPoolExecutor(1, thread_name_prefix="spans")
         self._channel = channel
         self._loop = asyncio.get_running_loop()
         scheduler = Scheduler(checkpoint.backend, choose, limits, drafts=limits.drafts)
@@ -74,6 +77,10 @@ class Worker:
                 case "score":
                     scoring = Scoring(message["prompt"], message["continuation"])
                     self._steps.add(number, scoring)
+                case "spans":
+                    self._loop.run_in_executor(
+                        self._looking_up, self._look_up, number, message["texts"]
+                    )
                 case "cancel":
                     self._steps.cancel(number)
 
@@ -81,7 +88,16 @@ class Worker:
         size = decoding.no_repeat_ngram_size
         guard = RepetitionGuard(prompt, size, self._inside_words) if size else None
         end = self._checkpoint.tokenizer.eos_token_id
-        return Generation(prompt, decoding, end, guard, Drafter(prompt, self._training))
+        return Generation(prompt, decoding, end, guard, Drafter(prompt, self._drafting))
+
+    def _look_up(self, number: int, texts: list[list[int]]) -> None:
+        """Have the spans of texts sent that stand in the training answers."""
+        found = None
+        if self._training:
+            found = [list(self._training.spans(text, LEAST_TOKENS)) for text in texts]
+        self._loop.call_soon_threadsafe(
+            self._channel.send, {"spans": [[number, found]]} | self._beat()
+        )
 
     @cached_property
     def _inside_words(self) -> frozenset[int]:
@@ -107,7 +123,9 @@ class Worker:
     def _beat(self) -> Message:
         scheduler = self._steps.scheduler
         return {
-            "alive": self._steps.alive,
+            # That the thread has ended the process's own end tells: said before, it would be taken
+            # for a stuck one, which is not started again.
+            "alive": self._steps.alive or not self._steps.running,
             "drafted": scheduler.drafted,
             "accepted": scheduler.accepted,
         }
@@ -169,7 +187,7 @@ def _load(message: Message, limits: Limits) -> tuple[Checkpoint, TrainingText | 
         models_on_card=message.get("models_on_card", 1),
     )
     try:
-        training = TrainingText.beside(checkpoint.directory) if limits.drafts else None
+        training = TrainingText.beside(checkpoint.directory)
     except ValueError as error:
         raise CheckpointError(f"{message['source']}: {error}") from error
     return checkpoint, training

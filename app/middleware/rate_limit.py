@@ -5,7 +5,6 @@ draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 import asyncio
-import ipaddress
 import logging
 import math
 import time
@@ -21,6 +20,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import RateLimited
+from app.middleware.clients import client_of
 from app.middleware.error_responses import service_error
 from app.middleware.rate_window import SteadyWindow
 from app.middleware.route_policy import is_counted, route_path
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 STORAGE_TIMEOUT_SECONDS = 1.0  # a storage that answers later than this would hold up every answer
 _NAMESPACE = "medqa"  # other services may count in the same Redis
-_IPV6_CLIENT_BITS = 64  # the smallest network that a provider hands out: one client, not 2^64
 
 
 class Count(NamedTuple):
@@ -111,20 +110,3 @@ class RateLimit:
         self._counting = True
         reset_seconds = max(1, math.ceil(stats.reset_time - self._now()))
         return Count(allowed, max(0, stats.remaining), reset_seconds)
-
-
-def client_of(scope: Scope) -> str:
-    """Return who asks: the API key's name, else the address (an IPv6 one by its network)."""
-    key = scope.get("state", {}).get("api_key")
-    if key:
-        return f"key:{key}"
-    host = scope["client"][0] if scope.get("client") else "unknown"
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"address:{host}"
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if isinstance(address, ipaddress.IPv4Address):
-        return f"address:{address}"
-    return f"address:{ipaddress.IPv6Network((int(address), _IPV6_CLIENT_BITS), strict=False)}"

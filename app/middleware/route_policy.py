@@ -3,9 +3,10 @@
 from starlette.types import Scope
 
 DOCUMENTATION = "/docs"
+PROBES = {"/healthz", "/readyz", "/metrics"}
 # Whatever is not listed needs a key, so that a new route cannot be left open by forgetting it.
 # The page and the documentation hold nothing secret, and a browser cannot send a key to open them.
-_OPEN = {"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/favicon.ico", DOCUMENTATION}
+_OPEN = PROBES | {"/", "/openapi.json", "/favicon.ico", DOCUMENTATION}
 _OPEN_UNDER = "/web/"
 _COUNTED = {
     ("POST", "/answer"),

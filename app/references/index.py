@@ -11,7 +11,6 @@ references`).
 
 import asyncio
 import json
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -23,17 +22,16 @@ import numpy as np
 
 from app.errors import IndexFailure
 from app.references.calibration import Judge, floor
+from app.references.marks import Evidence, Marked, marked
 from app.references.passages import Passage, window
 from app.references.query_analysis import analyse
 from app.references.ranking import Ranked, Ranking, Weights
 from app.references.spelling import Spelling
 from app.references.storage import Texts, Vocabulary, load
-from app.references.support import Support, support
 from app.references.terms import Terms
 
 _FORMAT = 2
-_SUPPORT_CHARACTERS = 5_000  # of each reference: reading a book for one sentence holds up others
-_REMEMBERED_TEXTS = 256
+_REMEMBERED_RANKS = 4  # a question is ranked for what is shown, and for what a model is to read
 _CONSIDERED = 30  # the nearest questions, of which the likely good ones are found
 _FARTHER = 7  # places after those asked for, of which a text may come forward
 _NEAR = 0.1  # of the best score: what is below is about something else
@@ -77,7 +75,7 @@ class References:
         if self.settings["format"] != _FORMAT:
             raise ValueError(f"its format is {self.settings['format']}, not {_FORMAT}")
         self.terms = Terms(self.settings["terms"])
-        self._remembered_stems = lru_cache(_REMEMBERED_TEXTS)(self.terms.stems)
+        self._remembered_ranks = lru_cache(_REMEMBERED_RANKS)(self._rank)
         self.spelling = Spelling(load(directory, "words.spelled"), load(directory, "words.known"))
         self._vocabulary = Vocabulary(directory)
         self._rows, self._described, self._answers = (
@@ -85,7 +83,6 @@ class References:
             for name in ("rows", "documents", "answers")
         )
         self.ranking = Ranking(directory, self.settings["types"], self._vocabulary)
-        self._answers_having = load(directory, "terms.answers")
         if len(self.ranking.documents) != self.settings["questions"]:
             raise ValueError("its files do not belong together")
 
@@ -102,12 +99,16 @@ class References:
         finally:
             self.searching -= 1
 
-    async def find_passages(self, question: str, count: int) -> list[Passage]:
+    async def find_passages(
+        self, question: str, count: int, characters: int = 1_000
+    ) -> list[Passage]:
         """Search for what a model is to read, without holding up the event loop."""
         loop = asyncio.get_running_loop()
         self.searching += 1
         try:
-            return await loop.run_in_executor(self._thread, self.passages, question, count)
+            return await loop.run_in_executor(
+                self._thread, self.passages, question, count, characters
+            )
         finally:
             self.searching -= 1
 
@@ -142,6 +143,8 @@ class References:
         weights = self._telling(ranked)
         passages: dict[str, Passage] = {}
         for row, probability in self._likely(ranked):
+            if probability < floor():  # whoever reads it would take it for the answer
+                break
             reference = self.entry(row, probability)
             if reference.answer and reference.answer not in passages:
                 passages[reference.answer] = Passage(
@@ -162,7 +165,8 @@ class References:
         """Yield the questions that are likely good and how likely, the best first."""
         scores = ranked.scores
         best = np.flatnonzero(scores > max(_NO_WORD, _NEAR * float(scores.max(initial=0))))
-        best = best[np.lexsort((best, -scores[best]))][:_CONSIDERED]
+        textless = self.ranking.answers[best] == 0  # of equals, they come last
+        best = best[np.lexsort((best, textless, -scores[best]))][:_CONSIDERED]
         judge, likely = Judge(ranked, self.ranking), 1.0
         for place, row in enumerate(best.tolist()):
             likely = min(likely, judge.probability(row))
@@ -180,29 +184,16 @@ class References:
 
     def rank(self, message: str) -> Ranked:
         """Return how near every question is to a message."""
+        return self._remembered_ranks(message)
+
+    def _rank(self, message: str) -> Ranked:
         query = analyse(message, self.terms, self.spelling, self._vocabulary, self.weights.stress)
         return self.ranking.rank(query, self.weights)
 
-    async def support(self, answer: str, references: Sequence[Reference]) -> Support | None:
-        """Return how much of an answer stands in references; None where none of them has text."""
-        texts = [ref.answer[:_SUPPORT_CHARACTERS] for ref in references if ref.answer]
-        if not texts or not answer.strip():
-            return None
+    async def marked(self, answer: str, texts: Sequence[Evidence]) -> list[Marked]:
+        """Hold an answer's sentences against texts without holding up the event loop."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, support, answer, texts, self)
-
-    def stems(self, text: str) -> list[str]:
-        """Return the stems of a text's words, stop words left out; remembers the last texts.
-
-        Both sides of a comparison are held against the same references.
-        """
-        return self._remembered_stems(text)
-
-    def weight(self, stem: str) -> float:
-        """Return how much a word tells: its inverse document frequency in the answers."""
-        number = self._vocabulary.number(stem)
-        having = 0 if number is None else int(self._answers_having[number])
-        return math.log(1 + self.settings["answered"] / (1 + having))
+        return await loop.run_in_executor(self._thread, marked, answer, texts)
 
     def close(self) -> None:
         """Let the thread end."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s+(?:[A-Z0-9\"(-]|$))|$)", re.DOTALL)
 _LONGEST_READ = 20_000  # characters of an answer
-_LATER = 0.98  # times this for each sentence before it: answers say first what matters
+_LATER = 0.9  # times this for each sentence before it: answers say first what matters
 
 
 class Passage(NamedTuple):

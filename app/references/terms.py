@@ -61,13 +61,17 @@ class Terms:
     ) -> Iterator[tuple[int, str]]:
         """Yield terms with the place of their word.
 
-        Numbers and single letters are bound to what they follow; so are, with `particles`, stop
+        Numbers and single letters are bound to the word that they follow, unless it is a stop
+        word: `is 3mc syndrome` names what `3mc syndrome` does. So are, with `particles`, stop
         words (`pass#out`), as a name that is nothing without them was.
         """
         for place, (word, stem) in enumerate(zip(words, stems, strict=True)):
-            if place and self._qualifier.fullmatch(word):
+            after_word = place and words[place - 1] not in self.stop_words
+            if after_word and self._qualifier.fullmatch(word):
                 yield place, f"{stems[place - 1]}#{word}"
+                if particles and len(word) > 1 and not word.isdigit():
+                    yield place, stem  # `causes 5q minus syndrome`: a name may begin with it
             elif word not in self.stop_words:
                 yield place, stem
-            elif particles and place and words[place - 1] not in self.stop_words:
+            elif particles and after_word:
                 yield place, f"{stems[place - 1]}#{word}"

@@ -25,6 +25,7 @@ def access_log(texts: bool) -> Callable[[RequestRecord], None]:
                 route=record.route,
                 status=record.status,
                 client=record.client,
+                key=record.key,
                 total_ms=_milliseconds(record.seconds),
                 model=record.model,
                 finish_reason=record.finish_reason,

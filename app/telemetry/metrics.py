@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 from app import __version__
 from app.answering.answerer import Answer, Attempt, ModelName
 from app.answering.service import Service
+from app.engine.interface import public_name
 from app.libraries import libraries
 from app.telemetry.repetition import REPEATING, repeated_share
 from app.telemetry.request_records import RequestRecord
@@ -174,7 +175,8 @@ class Telemetry:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         sources = {
-            model.replace("-", "_"): source.name for model, source in self._service.sources.items()
+            model.replace("-", "_"): public_name(source.name)
+            for model, source in self._service.sources.items()
         }
         Info("medqa", "What is served.", registry=self.registry).info(
             {"version": __version__} | libraries() | sources

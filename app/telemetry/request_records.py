@@ -34,6 +34,8 @@ class RequestRecord:
     route: str
     client: str
     status: int = 0
+    key: str = ""
+    """The name of the API key that it showed, where keys are set."""
     seconds: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
 
@@ -88,6 +90,7 @@ class Observing:
             raise
         finally:
             _current.reset(token)
+            record.key = scope.get("state", {}).get("api_key", "")
             record.seconds = time.perf_counter() - started
             record.status = _status(exchange, record.attempts)
             for observe in self._observers:

@@ -5,10 +5,7 @@ import { ConnectionLost, ServiceError } from "./client.js";
 /** Longer waits are left to whoever asks. */
 const MAX_WAIT_SECONDS = 120;
 
-/**
- * Ask both models. Nothing is asked again once an answer has begun.
- * busy: resolves when it is time to ask again
- */
+/** Ask both models; again after `busy`, never once an answer has begun. */
 export async function ask(service, question, options, busy) {
   let begun = false;
   const watching = {
@@ -46,10 +43,7 @@ async function mayPass(service, error, busy) {
   return true;
 }
 
-/**
- * Count whole seconds down to 0; `skip` ends it at once.
- * skip: whose click ends the wait
- */
+/** Count whole seconds down to 0; a click on `skip` ends it at once. */
 export async function countDown(seconds, tick, signal, skip) {
   const end = performance.now() + seconds * 1000;
   let timer = 0;

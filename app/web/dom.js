@@ -26,8 +26,8 @@ export async function copy(button, text) {
 }
 
 /**
- * Cut a long text off after some lines, with a button that shows the rest.
- * `what` it is tells those who hear the button only. Call what is returned when the text has grown.
+ * Cut a long text off after some lines, with a button that shows the rest; `what` it is tells those
+ * who only hear it. Call what is returned when the text has grown.
  */
 export function clamp(text, what) {
   const button = make("button", { type: "button", className: "quiet more", hidden: true });

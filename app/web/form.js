@@ -78,10 +78,7 @@ export function fill(asked) {
   if (reference.value) open("reference-panel");
 }
 
-/**
- * Show each error at its field, and go to the first.
- * Returns whether there were any that have a place
- */
+/** Show each error at its field, and go to the first. Returns whether any has a place. */
 export function showErrors(errors) {
   const placed = errors.filter(({ field }) => form.querySelector(`#${CSS.escape(field)}-error`));
   for (const { field, message } of placed) {
@@ -110,14 +107,12 @@ function open(panel, shown = true) {
 }
 
 /** Show the service's own limits, and what it can. */
-export function showLimits({ limits, ...info }) {
+export function showLimits({ limits, grounded: reads }) {
   const tokens = input("max_new_tokens");
   tokens.max = limits.max_new_tokens;
   tokens.placeholder = limits.default_new_tokens;
   longest = limits.max_question_characters ?? Infinity;
-  // Off, it is sent to services only that know it.
-  const can = [info, ...info.models].some(({ grounded, reads }) => grounded ?? reads ?? false);
-  grounded.closest("label").hidden = !can;
+  grounded.closest("label").hidden = !reads;
 }
 
 /** Make the form usable. */

@@ -61,11 +61,7 @@ function list() {
   find("ol", section).replaceChildren(...items);
 }
 
-/**
- * List what there is.
- * again: shows an entry
- * changed: once it is to be private, or no more
- */
+/** List what there is; `again` shows an entry, `changed` hears of "private". */
 export function install(again, changed) {
   show = again;
   find("#forget").addEventListener("click", () => {

@@ -101,10 +101,10 @@ async function again(model) {
   sides[model].begin();
   await answering(async (signal) => {
     const onToken = watching.onToken;
-    const answer = await service.client.answer(question, { ...options, model, onToken, signal });
+    const answer = await service.client.answer(question, { ...options, model, onToken, signal, spans: true });
     sides[model].finish(answer);
     note({ [FIELDS[model]]: answer });
-    complete((shown?.result));
+    complete(shown?.result);
     announce("Done.");
   });
 }
@@ -135,6 +135,7 @@ async function answering(work) {
 }
 
 const watching = {
+  spans: true,
   onNotice(notice) {
     urgent.showNotices([notice], service.info?.region);
     note({ notices: [...(shown?.result.notices ?? []), notice] });

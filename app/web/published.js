@@ -20,6 +20,9 @@ const SOURCES = {
   NINDS: "National Institute of Neurological Disorders and Stroke",
 };
 
+/** By whom what was found is published. */
+export const sources = new Map();
+
 const section = find("#references");
 const about = find("#references-about");
 const list = find("ol", section);
@@ -38,6 +41,7 @@ export function showReferences(found) {
   section.hidden = !found;
   if (!found) return;
   section.dataset.state = "found";
+  for (const { id, source } of found) sources.set(id, SOURCES[source] ?? source);
   about.textContent = found.length
     ? "Found by search, not written by a model."
     : "Nothing published was found for this question.";
@@ -67,21 +71,3 @@ function link(url, text) {
   if (!/^https?:\/\//i.test(url)) return text;
   return make("a", { href: url, target: "_blank", rel: "noreferrer noopener" }, text);
 }
-
-/** The sentence of the passages shown that shares most words with a claim. */
-export function nearest(claim) {
-  const wanted = new Set(words(claim));
-  let best = null;
-  let most = 0;
-  for (const item of list.children) {
-    const source = item.querySelector(".source b")?.textContent ?? "";
-    const text = item.querySelector(".passage:not(.help)")?.textContent ?? "";
-    for (const sentence of text.match(/[^.!?\n]+[.!?]*/g) ?? []) {
-      const shared = new Set(words(sentence)).intersection(wanted).size;
-      if (shared > most) [most, best] = [shared, { sentence: sentence.trim(), source }];
-    }
-  }
-  return best;
-}
-
-const words = (text) => text.toLowerCase().match(/\p{L}{4,}|\d+/gu) ?? [];

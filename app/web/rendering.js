@@ -1,19 +1,25 @@
-/** A finished answer as it is read: what goes in circles folded, what is doubtful marked. */
+/** A finished answer: what goes in circles folded, each sentence with its mark. */
 
-import { make } from "./dom.js";
-import { nearest } from "./published.js";
+import { find, make } from "./dom.js";
+import { sources } from "./published.js";
+import { counted } from "./words.js";
 
 /** A run of 8 to 240 letters that comes three times or more, one after the other. */
 const CIRCLE = /(?<!\S)(\S[^]{7,239}?)(?:\s*\1){2,}/g;
-const WHY = "not found in the published answers above";
+const MARKS = {
+  stands_in: "Stands in a published answer",
+  contradicts: "Contradicts a published answer",
+  not_found: "Not found in the published answers above",
+  unchecked: "Unchecked",
+};
 
 /** Fill an answer's element. Its text stays the whole answer, whatever is folded. */
-export function render(place, text, doubtful) {
-  const letters = Array.from(text); // code points, as spans count
-  const pieces = (from, to) => marked(letters, from, to, doubtful);
+export function render(place, { answer, sentences = [], spans }) {
+  const letters = Array.from(answer); // code points
+  const pieces = (from, to) => marked(letters, from, to, sentences, spans ?? []);
   const parts = [];
   let end = 0;
-  for (const [from, to, times] of circles(text)) {
+  for (const [from, to, times] of circles(answer)) {
     const again = make("span", { className: "again" }, make("span", {}, ...pieces(from, to)));
     again.dataset.times = `… and the same ${times} times more`;
     parts.push(...pieces(end, from), again);
@@ -21,10 +27,11 @@ export function render(place, text, doubtful) {
   }
   place.replaceChildren(...parts, ...pieces(end, letters.length));
   if (end) place.after(toggle(place));
-  if (doubtful.length) {
-    const note = make("p", { className: "help" }, `Dotted: ${WHY}. Choose a sentence to compare it.`);
-    place.after(note, make("div", { className: "beside", role: "status" }));
-  }
+  if (!sentences.length) return;
+  const count = (mark) => sentences.filter((each) => each.mark === mark).length;
+  const counts = Object.keys(MARKS).filter(count).map((mark) => `${MARKS[mark]}: ${count(mark)}`);
+  const note = make("p", { className: "help" }, `${counts.join("; ")}. Choose a sentence to compare it.`);
+  place.after(note, make("div", { className: "beside", role: "status" }));
 }
 
 /** What repeats, and how often. */
@@ -36,40 +43,41 @@ function circles(text) {
   });
 }
 
-function marked(letters, from, to, spans) {
+function marked(letters, from, to, sentences, spans) {
+  const text = (start, end) => letters.slice(start, end).join("");
   const parts = [];
-  for (const [start, stop] of spans) {
-    const [first, last] = [Math.max(start, from), Math.min(stop, to)];
+  for (const each of sentences) {
+    const [first, last] = [Math.max(each.start, from), Math.min(each.end, to)];
     if (first >= last) continue;
-    parts.push(letters.slice(from, first).join(""), doubt(letters.slice(first, last).join("")));
+    const stock = spans.find(({ start, end }) => start < each.end && end > each.start);
+    parts.push(text(from, first), choice(text(first, last), { ...each, claim: text(each.start, each.end), stock }));
     from = last;
   }
-  return [...parts, letters.slice(from, to).join("")];
+  return [...parts, text(from, to)];
 }
 
 /** A sentence that shows what was published beside it. */
-function doubt(claim) {
-  const mark = make("mark", { tabIndex: 0, role: "button" }, claim);
-  mark.ariaDescription = WHY;
-  const open = () => beside(mark, claim);
-  mark.addEventListener("click", open);
+function choice(text, sentence) {
+  const mark = make("mark", { tabIndex: 0, role: "button", className: sentence.mark }, text);
+  mark.ariaDescription = MARKS[sentence.mark];
+  mark.addEventListener("click", () => find(".beside", mark.closest(".side")).replaceChildren(...beside(sentence)));
   mark.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
+    if (!/^(Enter| )$/.test(event.key)) return;
     event.preventDefault();
-    open();
+    mark.click();
   });
   return mark;
 }
 
-function beside(mark, claim) {
-  const found = nearest(claim);
-  const published = found
-    ? [`Nearest published sentence, ${found.source}: `, make("q", {}, found.sentence)]
-    : ["Nothing published above shares its words."];
-  mark.closest(".side")?.querySelector(".beside")?.replaceChildren(
-    make("p", {}, "The model says: ", make("q", {}, claim.trim())),
-    make("p", {}, ...published),
-  );
+function beside({ claim, mark, why, text_id, published, start, end, stock }) {
+  const says = (before, quoted) => make("p", {}, before, make("q", {}, quoted));
+  const told = [says("The model says: ", claim), make("p", {}, MARKS[mark] + (why ? ` in ${why}.` : "."))];
+  if (published) told.push(says(`${sources.get(text_id) ?? "Published"}: `, published));
+  if (stock) {
+    const what = stock.end - stock.start > 0.9 * (end - start) ? "This sentence" : "A part of it";
+    told.push(make("p", {}, `${what} stands in ${counted(stock.answers, "published answer")} on ${counted(stock.topics, "topic")}.`));
+  }
+  return told;
 }
 
 function toggle(place) {

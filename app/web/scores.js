@@ -29,7 +29,7 @@ export function showScores(place, { fine_tuned, base }) {
 
 function row([name, help, key, show], scores) {
   const values = scores.map((each) => (each ? each[key] : undefined));
-  const known = (values.filter((value) => typeof value === "number"));
+  const known = values.filter((value) => typeof value === "number");
   const best = key === "bits_per_byte" ? Math.min(...known) : Math.max(...known);
   const differ = known.length === 2 && show(known[0]) !== show(known[1]);
   const cells = values.map((value) => {

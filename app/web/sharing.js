@@ -29,9 +29,7 @@ export function forgetLink() {
   if (location.hash) history.replaceState(null, "", location.href.split("#")[0]);
 }
 
-/**
- * Save a comparison: what was asked with which settings, by what it was answered, and what came.
- */
+/** Save a comparison: what was asked, with which settings, of what, and what came. */
 export function download({ question, options }, result, info) {
   const { version, models } = info ?? {};
   const saved = { saved_at: new Date().toISOString(), service: { version, models }, question, settings: options, result };

@@ -89,7 +89,7 @@ export class Side {
     const withheld = side.finish_reason === "notice";
     if (withheld) this.answer.dataset.blank = "No answer: the notice above comes first.";
     else if (!side.answer.trim()) this.answer.dataset.blank = "The model ended without a word.";
-    render(this.answer, side.answer, side.unsupported ?? []);
+    render(this.answer, side);
     this.cutOff?.();
     const list = find(".stats", this.column);
     for (const [name, value] of stats(side)) {

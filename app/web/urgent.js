@@ -14,10 +14,7 @@ const names = new Intl.DisplayNames(["en"], { type: "region", fallback: "code" }
 
 export const isCrisis = (told = []) => told.some(({ kind }) => CRISIS.includes(kind));
 
-/**
- * Each is shown, and said, once.
- * The numbers are of the region.
- */
+/** Each is shown, and said, once; the numbers are of the region. */
 export function showNotices(told = [], region) {
   for (const notice of told) {
     const alarm = make(

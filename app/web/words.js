@@ -24,21 +24,16 @@ export function wait(seconds) {
 export const size = (parameters) => `${compact.format(parameters)} parameters`;
 
 /** What it took, by name. */
-export function stats({ finish_reason, usage, timing, support }) {
+export function stats({ finish_reason, usage, timing }) {
   const { completion_tokens } = usage;
   const writing = (timing.total_ms - timing.first_token_ms) / 1000;
   const speed = completion_tokens > 1 && writing > 0 ? (completion_tokens - 1) / writing : null;
-  const all = [
+  return [
     ["Finish", finish_reason === "end" ? "ended by itself" : "cut at the limit"],
     ["Length", counted(completion_tokens, "token")],
     ["First token", duration(timing.first_token_ms)],
     ["Speed", speed === null ? "–" : `${number.format(Math.round(speed))} tokens/s`],
   ];
-  if (support !== undefined) {
-    const share = `${percent(support)} by its words. Agreeing does not make it true.`;
-    all.push(["Agrees with the published answers above", share]);
-  }
-  return all;
 }
 
 /** How the two differ. */

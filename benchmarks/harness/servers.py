@@ -136,14 +136,19 @@ def _process(
         command, env=os.environ | {"MEDQA_LOG_LEVEL": "warning"} | environment
     )
     try:
-        _wait_until_ready(url.join(ready), process)
+        wait_until_ready(url.join(ready), process)
         yield Served(url, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def _wait_until_ready(url: httpx.URL, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: httpx.URL, process: subprocess.Popen[bytes]) -> None:
+    """Return once `url` answers 200.
+
+    Raises:
+        RuntimeError: the process has ended, or it took minutes.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -27,7 +27,7 @@ from app.engine.checkpoint import Checkpoint, load
 from app.engine.client import WorkerEngine
 from app.engine.drafting import Drafter
 from app.engine.guard import RepetitionGuard, inside_words
-from app.engine.interface import Decoding, Source, Token
+from app.engine.interface import Decoding, Source, Span, Token
 from app.engine.processes import Workers
 from app.engine.requests import Generation
 from app.engine.scheduler import Scheduler
@@ -156,6 +156,7 @@ class FakeEngine:
         self.process_id = os.getpid()
         self.in_flight = 0
         self.prompts: list[list[int]] = []
+        self.known_spans: list[Span] | None = None
 
     def require_place(self) -> None:
         if isinstance(self.error, QueueFull) and not self.ids:
@@ -176,6 +177,12 @@ class FakeEngine:
 
     async def bits(self, prompt_ids: list[int], continuation_ids: list[int]) -> float:
         return 8.0 * len(continuation_ids)
+
+    async def spans(self, texts: list[list[int]]) -> list[list[Span]] | None:
+        """Return what a test said of the first text."""
+        if self.known_spans is None:
+            return None
+        return [self.known_spans, *([] for _ in texts[1:])]
 
     def stop(self) -> None:
         self.alive = False

@@ -21,7 +21,8 @@ from tests.app.server_process import Server as Process
 
 def test_a_service_told_to_stop_is_not_ready_at_once() -> None:
     server = Server(Settings())
-    service = server.config.app.state.service  # type: ignore[union-attr]
+    app: Any = server.config.app  # uvicorn would take a name as well
+    service = app.state.service
     service.step = "ready"
     assert service.ready
     server.handle_exit(signal.SIGTERM, None)

@@ -1,14 +1,20 @@
-"""docker/README.md tells the truth: its table is the settings', its files and targets exist."""
+"""What operators read tells the truth: settings, files, targets, manifests and commands exist."""
 
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
+import kubernetes_validate
+import yaml
+
+from app.middleware.api_keys import read_keys
 from app.settings import Settings
 from tests.docker.conftest import DOCKER
 
 ROOT = DOCKER.parent
 PAGE = (DOCKER / "README.md").read_text(encoding="utf-8")
+OPERATIONS = (DOCKER / "OPERATIONS.md").read_text(encoding="utf-8")
 SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
 
 
@@ -47,3 +53,51 @@ def test_make_targets_exist() -> None:
     named = set(re.findall(r"`make ([a-z-]+)`", PAGE))
     assert named
     assert {name for name in named if f"\n{name}:" not in makefile} == set()
+
+
+def test_operations_names_what_exists() -> None:
+    named = {
+        name.removeprefix("MEDQA_").lower() for name in re.findall(r"MEDQA_[A-Z_]+", OPERATIONS)
+    }
+    assert named <= set(Settings.model_fields)
+    links = re.findall(r"\]\(([a-zA-Z][\w/.-]+)(?:#[\w-]+)?\)", OPERATIONS)
+    assert links
+    assert [link for link in links if not (DOCKER / link).exists()] == []
+    alerts = (DOCKER / "prometheus/alerts.yaml").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"`(Medqa\w+)`", OPERATIONS) if name not in alerts] == []
+    assert 'severity = "page"' in OPERATIONS
+    assert "severity: page" in alerts
+
+
+def test_operations_manifests_fit() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", OPERATIONS, re.DOTALL)
+    ingress, alertmanager = map(yaml.safe_load, blocks)
+    kubernetes_validate.validate(ingress, "1.34", strict=True)
+    service = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    manifest = yaml.safe_load((DOCKER / "kubernetes/base/service.yaml").read_text())
+    assert service["name"] == manifest["metadata"]["name"]
+    assert service["port"]["name"] == manifest["spec"]["ports"][0]["name"]
+    receivers = {receiver["name"] for receiver in alertmanager["receivers"]}
+    route = alertmanager["route"]
+    assert {route["receiver"], *(each["receiver"] for each in route["routes"])} == receivers
+
+
+def test_operations_seconds_fit_the_settings() -> None:
+    settings = Settings(_env_file=None)
+    read = re.findall(r'proxy.read.timeout"?:? "?(\d+)', OPERATIONS)
+    assert len(read) == 2
+    assert all(int(seconds) > settings.request_timeout_seconds for seconds in read)
+    idle = re.findall(r"keepalive_timeout (\d+)s", OPERATIONS)
+    assert idle
+    assert all(int(seconds) < settings.keep_alive_seconds for seconds in idle)
+    assert settings.max_body_bytes <= 64 * 1024
+    assert OPERATIONS.count("64k") == 2
+
+
+def test_operations_keys_are_read(tmp_path: Path) -> None:
+    """The commands that make a key are run, as they stand."""
+    lines = [line for line in OPERATIONS.splitlines() if line.startswith(("KEY=", "echo "))]
+    assert len(lines) == 2
+    subprocess.run(["bash", "-c", "\n".join(lines)], cwd=tmp_path, check=True, timeout=60)
+    [key] = read_keys(tmp_path / "medqa-keys")
+    assert key.name == "alice"

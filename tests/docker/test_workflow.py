@@ -39,3 +39,27 @@ def test_only_the_images_may_write() -> None:
     assert workflow["permissions"] == {"contents": "read"}
     writers = {name for name, job in workflow["jobs"].items() if "permissions" in job}
     assert writers == {"images"}
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    used = re.findall(r"uses: (\S+)(.*)", WORKFLOW.read_text(encoding="utf-8"))
+    assert len(used) > 5
+    for action, comment in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+        assert re.fullmatch(r"  # v\d+\.\d+\.\d+", comment), action  # what Dependabot reads
+
+
+def test_what_is_published_is_what_was_scanned() -> None:
+    steps = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["images"]["steps"]
+    builds = [step for step in steps if "build-push-action" in step.get("uses", "")]
+    assert len(builds) == 1
+    assert "push-by-digest=true" in builds[0]["with"]["outputs"]
+    said = [step.get("uses", "") + step.get("run", "") for step in steps]
+    scan, promotion = (
+        next(number for number, words in enumerate(said) if mark in words)
+        for mark in ("scan-action", "imagetools create")
+    )
+    digest = f"steps.{builds[0]['id']}.outputs.digest"
+    assert digest in steps[scan]["with"]["image"]
+    assert digest in steps[promotion]["env"]["DIGEST"]
+    assert steps.index(builds[0]) < scan < promotion

@@ -35,7 +35,9 @@ def write_table(directory: Path, splits: dict[str, dict[str, str]]) -> Path:
             seed_row = {"train": "train", "valid_seen": "valid"}.get(split, "")
             for question, answer in pairs.items():
                 kind = "treatment" if "treated" in question else "information"
-                writer.writerow([question, answer, kind, "NIH", "1", question, split, seed_row])
+                writer.writerow(
+                    [question, answer, kind, question, "NIH", "1", question, split, seed_row]
+                )
     return directory
 
 
@@ -50,6 +52,13 @@ def data(tmp_path: Path) -> Path:
 def tokenizer(pair: Path) -> PreTrainedTokenizerBase:
     """A tokenizer with the markers and the template."""
     loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(pair / "fine-tuned")
+    return loaded
+
+
+@pytest.fixture
+def reading_tokenizer(reading_pair: Path) -> PreTrainedTokenizerBase:
+    """A tokenizer with the marker of passages, too."""
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(reading_pair / "fine-tuned")
     return loaded
 
 

@@ -1,6 +1,7 @@
 """One command scores base, fine-tuned model and baselines, and leaves all that it found."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,11 @@ def held_out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fine_tuned(broken: Path) -> Path:
-    """A copy of the fine-tuned directory that a test may write to, with a guard."""
-    edit_json(broken / "generation_config.json", no_repeat_ngram_size=2)
-    return broken
+def fine_tuned(reading_pair: Path, tmp_path: Path) -> Path:
+    """A model that reads, and that a test may write to, with a guard."""
+    copy = shutil.copytree(reading_pair / "fine-tuned", tmp_path / "fine-tuned")
+    edit_json(copy / "generation_config.json", no_repeat_ngram_size=2)
+    return copy
 
 
 def command(model: Path, pair: Path, data: Path, *more: str) -> list[str]:
@@ -114,15 +116,18 @@ def test_the_base_answers_only_the_questions_drawn(
         "base": 1,
         "fine_tuned": 3,
         "unguarded": 1,
+        "reading": 3,
+        "reading_others": 3,
         "nearest": 3,
         "canned": 3,
     }
     assert all("base" in sample["answers"] for sample in samples)  # but is shown beside each
 
 
-def test_a_model_without_a_guard_is_shown_once(pair: Path, held_out: Path) -> None:
+def test_what_a_model_has_not_is_not_shown(pair: Path, held_out: Path) -> None:
     found, _ = evaluate(pair / "fine-tuned", str(pair / "base"), held_out, SHORT)
-    assert "unguarded" not in found["splits"]["test_unseen"]["systems"]
+    without = {"unguarded", "reading", "reading_others"}  # neither a guard, nor passages
+    assert set(found["splits"]["test_unseen"]["systems"]) == set(SYSTEMS) - without
 
 
 def test_a_model_that_says_only_end_always_ends(

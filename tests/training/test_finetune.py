@@ -184,16 +184,15 @@ def test_a_stopped_run_resumes_and_ends_where_a_whole_run_ends(
 
 _SLOWED = """
 import sys, time, torch
-from transformers import TrainerCallback
-from training import finetune
 from training.__main__ import main
+from training.trainer.interruption import Interruption
 torch.set_num_threads(1)
-before = finetune.Interruption.on_step_end
+before = Interruption.on_step_end
 def slowed(self, args, state, control, **more):
     print("step", state.global_step, file=sys.stderr, flush=True)
     time.sleep(0.1)
     before(self, args, state, control, **more)
-finetune.Interruption.on_step_end = slowed
+Interruption.on_step_end = slowed
 sys.exit(main())
 """
 

@@ -89,15 +89,20 @@ def examples(
     ]
 
 
+def sentences(text: str) -> list[str]:
+    """Return a text's sentences, as their punctuation ends them."""
+    return _SENTENCE_END.split(text)
+
+
 def _fitting(
     pair: Pair, tokenizer: PreTrainedTokenizerBase, limit: int, *, cut: bool
 ) -> Example | None:
     """Return the pair's ids; None when it is too long and may not, or cannot, be cut."""
     example = encode(*pair, tokenizer)
-    sentences = _SENTENCE_END.split(pair.answer)
+    left = sentences(pair.answer)
     while len(example.ids) > limit:
-        sentences.pop()
-        if not cut or not sentences:
+        left.pop()
+        if not cut or not left:
             return None
-        example = encode(pair.question, " ".join(sentences), tokenizer)
+        example = encode(pair.question, " ".join(left), tokenizer)
     return example

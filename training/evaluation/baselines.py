@@ -28,12 +28,18 @@ def nearest_answers(
         asked: the questions to answer.
     """
     pairs = sorted(zip(questions, answers, strict=True))
+    places = nearest_places([question for question, _ in pairs], asked)
+    return [pairs[place][1] for place in places]
+
+
+def nearest_places(questions: Sequence[str], asked: Sequence[str]) -> list[int]:
+    """Return for each question asked the place of the nearest of `questions`, by BM25."""
     retriever = bm25s.BM25()
-    retriever.index([_words(question) for question, _ in pairs], show_progress=False)
+    retriever.index([_words(question) for question in questions], show_progress=False)
     found = []
     for text in asked:
         words = [word for word in _words(text) if word in retriever.vocab_dict]
-        found.append(pairs[int(retriever.get_scores(words).argmax()) if words else 0][1])
+        found.append(int(retriever.get_scores(words).argmax()) if words else 0)
     return found
 
 

@@ -26,7 +26,7 @@ class _Layer(DynamicLayer):
     """
 
     def __init__(self, room_tokens: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call] # upstream leaves it untyped
         self._room_tokens = room_tokens
         self._tokens = 0
 

@@ -138,6 +138,20 @@ METRICS = {
         less_is_better=None,
         number="{:.1f}",
     ),
+    "stock": _mean(
+        "Stock phrases",
+        "share of an answer's words in runs of 8 or more that a training answer has word for word",
+        "stock",
+        less_is_better=None,
+        number="{:.1%}",
+    ),
+    "common_stock": _mean(
+        "Common stock phrases",
+        "share of its words in such runs that training answers on 13 topics or more have",
+        "common_stock",
+        less_is_better=None,
+        number="{:.1%}",
+    ),
 }
 DISTINCT_2 = Metric(
     "Distinct-2",

@@ -9,9 +9,10 @@ Knows nothing about models.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -19,12 +20,14 @@ from training.data.examples import read_rows
 from training.data.topics import normalise
 from training.errors import DataError
 
+Row = TypeVar("Row")
 SPLITS = ("test_unseen", "test_seen", "valid_unseen", "valid_seen", "random")
 RANDOM_ROWS = 500
 NEEDED = (
     "QuestionClean",
     "AnswerClean",
     "QuestionType",
+    "FocusFixed",
     "Source",
     "Keep",
     "GroupId",
@@ -120,6 +123,11 @@ def drawn(asked: Sequence[Question], number: int) -> list[int]:
     """Return the places of so many questions, chosen by a hash of their text."""
     by_hash = sorted(range(len(asked)), key=lambda place: _hash(asked[place].text))
     return sorted(by_hash[:number])
+
+
+def drawn_rows(rows: Sequence[Row], text: Callable[[Row], str], most: int | None) -> list[Row]:
+    """Return at most so many rows, chosen and ordered by a hash of their text."""
+    return sorted(rows, key=lambda row: _hash(text(row)))[:most]
 
 
 def _hash(text: str) -> str:

@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     ended: bool | None = None
 
 
-class _Squad(Tokenizer):  # type: ignore[misc]
+class _Squad(Tokenizer):  # type: ignore[misc] # rouge-score is untyped
     """Words as SQuAD's script 1.1 compares them (Rajpurkar et al. 2016).
 
     `app.answering.comparison` has the same for the service: the packages share no code.
@@ -51,6 +51,7 @@ def score(answer: Answer, references: Sequence[str], training: TrainingText) -> 
     bleu = _BLEU.sentence_score(answer.text, list(references))
     repeated = repeated_share(answer.text)
     span, words = training.longest_span(answer.text)
+    stock, common = training.stock_words(answer.text)
     sums = {
         "answers": 1.0,
         "rouge_1": rouge["rouge1"].fmeasure,
@@ -61,6 +62,8 @@ def score(answer: Answer, references: Sequence[str], training: TrainingText) -> 
         "repeating": float(repeated >= REPEATING),
         "copied": span / words if words else 0.0,
         "copied_words": float(span),
+        "stock": stock / words if words else 0.0,
+        "common_stock": common / words if words else 0.0,
         "answer_tokens": float(bleu.sys_len),
         "reference_tokens": float(bleu.ref_len),
     }

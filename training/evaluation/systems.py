@@ -26,6 +26,8 @@ SYSTEMS = {
     "base": "Base",
     "fine_tuned": "Fine-tuned",
     "unguarded": "Fine-tuned, unguarded",
+    "reading": "Fine-tuned, reading",
+    "reading_others": "Reading, without its own row",
     "nearest": "Nearest question",
     "canned": "Canned answer",
 }
@@ -35,6 +37,9 @@ WHAT = {
     "base": "the model before fine-tuning, at its own default decoding",
     "fine_tuned": "the model, at its own default decoding",
     "unguarded": "the model without its guard against repetition",
+    "reading": "the model with a passage to read: the published answer to the question that is "
+    "nearest by BM25 among all, its own among them, as people meet it; at most 230 tokens of it",
+    "reading_others": "the same among training questions alone, so that its own is not found",
     "nearest": "no model: the answer to the training question that is nearest by BM25",
     "canned": "no model: one training answer for each question type, the most central one; it is "
     "told the type",
@@ -70,7 +75,7 @@ class Baselines:
         self._questions = training["QuestionClean"].tolist()
         self._answers = training["AnswerClean"].tolist()
         self._canned = canned_answers(training["QuestionType"].tolist(), self._answers)
-        self._text = TrainingText(self._answers)
+        self._text = TrainingText(self._answers, training["GroupId"].astype(str).tolist())
 
     def sheets(self, split: Questions) -> dict[str, Sheet]:
         """Return both systems' work on a split."""
@@ -125,15 +130,21 @@ def generated(
     guard: int,
     max_new_tokens: int,
     label: str,
+    passages: Mapping[int, str] | None = None,
 ) -> dict[int, Answer]:
-    """Return a model's greedy answers to the questions at some places.
+    """Return a model's greedy answers to the questions at some places, with `passages` to read.
 
     A base, which has no token for it, ends its answer where it spells `<end>`, as it does when it
     is served.
     """
     end: Any = loaded.tokenizer.eos_token_id
     places = list(places)
-    prompts = [encode_prompt(asked[place].text, loaded.tokenizer) for place in places]
+    prompts = [
+        encode_prompt(
+            asked[place].text, loaded.tokenizer, [passages[place]] if passages is not None else ()
+        )
+        for place in places
+    ]
     no_repeat = NoRepeat.of(loaded.tokenizer, guard)
     found = greedy_answers(loaded.model, prompts, end, max_new_tokens, no_repeat, label)
     return {place: _answer(ids, end, loaded) for place, ids in zip(places, found, strict=True)}

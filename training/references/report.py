@@ -1,9 +1,10 @@
-"""One page on the references: how they rank, what support is worth, and examples to disagree with.
+"""One page on the references: how they rank, and examples to disagree with.
 
 Every number and sentence is made from what `evaluate-references` measured and was answered; knows
 nothing about how.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,13 @@ _RANKING = {
     "map_10": ("MAP@10", "Mean average precision of the first ten; relevant: a score of 2 or 3."),
     "mrr_10": ("MRR@10", "Mean reciprocal rank of the first relevant one."),
 }
+_MARKS = {
+    "stands_in": "stand there",
+    "contradicts": "contradict them",
+    "not_found": "not found",
+    "unchecked": "unchecked",
+}
+_DOUBTFUL = ("contradicts", "not_found")
 _LINK_ONLY = "(Its licence allows a link only.)"
 
 Figures = Mapping[str, Any]
@@ -36,13 +44,12 @@ def references_report(figures: Figures, examples: Sequence[Mapping[str, Any]]) -
     index = figures["index"]
     sections = [
         _ranking(figures["judged"]) if "judged" in figures else None,
-        _support(figures["support"]) if "support" in figures else None,
         _examples(examples),
         _red_flags(figures),
         _times(figures),
     ]
     return page(
-        "References, support and red flags",
+        "References and red flags",
         f"Published answers found beside the answers of {figures['model']}, among "
         f"{index['questions']:,} questions of MedQuAD, {index['answered']:,} of them with a text. "
         f"{index['excluded']:,} more were left out, so that no test question finds its own answer.",
@@ -76,37 +83,14 @@ def _interval(found: Figures) -> str:
     return f"{found['low']:.3f}…{found['high']:.3f}"
 
 
-def _support(support: Figures) -> Section:
-    rows = [
-        ("true answers", f"{support['own_mean']:.3f}", support["own_supported"]),
-        (
-            "answers to other questions",
-            f"{support['others_mean']:.3f}",
-            support["others_supported"],
-        ),
-    ]
-    columns = ("Answers", "Mean support", f"Share with at least {support['threshold']}")
-    return Section(
-        "support",
-        "Support",
-        "How much of an answer stands in the texts of its references, by words and pairs of words, "
-        f"weighted by how much each tells. On {support['found']:,} of {support['questions']:,} "
-        f"questions of {support['split']} for which texts were found, support tells a published "
-        f"answer to the question from one to another question with ROC AUC {support['auc']:.3f}. "
-        "It measures agreement of words, not truth.",
-        [],
-        [Table("support", "Published answers", _table(rows, *columns))],
-    )
-
-
 def _examples(examples: Sequence[Mapping[str, Any]]) -> Section:
     return Section(
         "examples",
         f"{len(examples)} examples to disagree with",
         "Test questions chosen by a hash of their text, from topics that training never saw and "
-        "from known ones, with what the model wrote. Dotted: sentences with support below the "
-        "threshold in the references beside them; of those only the beginning is shown, support "
-        "is measured on more. A sentence without dots may be false, and one with dots true: judge.",
+        "from known ones, with what the model wrote. Dotted: sentences that the references beside "
+        "them contradict, or that were not found there; of those only the beginning is shown, more "
+        "is looked at. A sentence without dots may be false, and one with dots true: judge.",
         [],
         [],
         [_example(example) for example in examples],
@@ -115,9 +99,11 @@ def _examples(examples: Sequence[Mapping[str, Any]]) -> Section:
 
 def _example(example: Mapping[str, Any]) -> Sample:
     reply = example["reply"]
-    supported = reply.get("support")
-    note = "no text to measure support by" if supported is None else f"support {supported:.2f}"
-    answer = Column("Generated", note, reply["answer"], reply.get("unsupported") or ())
+    sentences = reply["sentences"]
+    doubtful = [(each["start"], each["end"]) for each in sentences if each["mark"] in _DOUBTFUL]
+    counts = Counter(each["mark"] for each in sentences)
+    note = ", ".join(f"{counts[mark]} {says}" for mark, says in _MARKS.items() if counts[mark])
+    answer = Column("Generated", note, reply["answer"], doubtful)
     found = [
         Column(
             reference["question"],

@@ -92,11 +92,12 @@ class Terms:
     def _terms(self, words: list[str], *, particles: bool) -> Iterator[str]:
         stems = self.stem(words)
         for place, (word, stem) in enumerate(zip(words, stems, strict=True)):
-            if place and self._qualifier.fullmatch(word):
+            after_word = place and words[place - 1] not in self._stop_words
+            if after_word and self._qualifier.fullmatch(word):
                 yield f"{stems[place - 1]}#{word}"
             elif word not in self._stop_words:
                 yield stem
-            elif particles and place and words[place - 1] not in self._stop_words:
+            elif particles and after_word:
                 yield f"{stems[place - 1]}#{word}"
 
 

@@ -1,12 +1,14 @@
 """A base model from the hub or a directory, ready to learn the prompt format."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from training.errors import TrainingError
 from training.pretrained import decoding_defaults, load_pretrained, name_unused
-from training.prompt import add_format
+from training.prompt import END, add_format
 
 
 def load_base(
@@ -48,3 +50,20 @@ def _set_aside_decoding(model: PreTrainedModel, base: str) -> None:
         if hasattr(model.config, name):  # as models were saved before generation_config.json
             delattr(model.config, name)
     model.generation_config = GenerationConfig(bos_token_id=model.config.bos_token_id)
+
+
+def load_to_go_on(
+    directory: Path, dropout: float
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a fine-tuned model in float32, to be trained further.
+
+    Raises:
+        TrainingError: there is none in `directory`.
+
+    """
+    model, tokenizer = load_pretrained(
+        str(directory), resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout
+    )
+    if tokenizer.eos_token != END:
+        raise TrainingError(f"{directory}: it has no {END}, so it is not fine-tuned here")
+    return model, tokenizer

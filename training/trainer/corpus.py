@@ -7,6 +7,7 @@ and `text`. Knows nothing about models.
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,15 +37,23 @@ def documents(path: Path) -> list[str]:
         raise DataError(f"{path}: no such corpus file")
     opener = gzip.open if path.suffix == ".gz" else open
     keyed: list[tuple[str, str]] = []
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                fields = json.loads(line)
-                key = f"{fields['book']}/{fields['module']}"
-                keyed.append((hashlib.sha256(key.encode()).hexdigest(), fields["text"]))
-            except (ValueError, KeyError, TypeError) as error:
-                raise DataError(f"{path}, line {number}: not a corpus document") from error
+    try:
+        with opener(path, "rt", encoding="utf-8") as lines:
+            keyed.extend(_keyed(json.loads(line)) for line in lines)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:  # cut off, or no text
+        raise DataError(f"{path} cannot be read after line {len(keyed)}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}, line {len(keyed) + 1}: not a corpus document") from error
     return [text for _, text in sorted(keyed)]
+
+
+def _keyed(fields: dict[str, Any]) -> tuple[str, str]:
+    """Return a document behind the hash that it is sorted by."""
+    text = fields["text"]
+    if not isinstance(text, str):
+        raise TypeError("its text is no text")
+    key = f"{fields['book']}/{fields['module']}"
+    return hashlib.sha256(key.encode()).hexdigest(), text
 
 
 def train_tokenizer(

@@ -56,7 +56,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         ]
         super().__init__([group for part in self._parts for group in part.param_groups], {})
 
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override] # no closure
         """Take one step with each."""
         assert closure is None, "the loss was computed before"
         for part in self._parts:

@@ -13,6 +13,13 @@ from training.recipe import Optimisation
 
 logger = logging.getLogger(__name__)
 
+# Renamed on the way from transformers 5.17 to 5.23, where the old name warns.
+CHECKPOINTING = next(
+    name
+    for name in ("activation_checkpointing", "gradient_checkpointing")
+    if name in TrainingArguments.__dataclass_fields__
+)
+
 
 def bfloat16_is_fast() -> bool:
     """Whether bfloat16 arithmetic pays here: CUDA that has it, or a CPU with AVX-512 BF16 or AMX.

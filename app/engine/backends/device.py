@@ -112,7 +112,7 @@ def _best(dtype: str, facts: Facts) -> Decision:
     if facts.mps:
         return _accelerated("mps", dtype, "the best there is")
     if facts.driver is None and not facts.cards:
-        return _on_cpu(dtype, facts, "there is no card")
+        return _on_cpu(dtype, facts, "there is no card: no NVIDIA driver was found")
     return _on_cpu(dtype, facts, f"there is a card, but it cannot be used: {reason}")
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from app.engine.weights import Array, Weights
+from app.engine.weights import Array, Weights, first_few
 from app.errors import CheckpointError
 
 _PREFIX = "transformer."
@@ -111,12 +111,18 @@ class GPT2:
         """Check names and shapes; no weight is read yet.
 
         Raises:
-            CheckpointError: weights are missing, of another shape, or more than the config names.
+            CheckpointError: weights are missing, of another shape, or of layers that the config
+                does not name.
 
         """
         self.shape = shape
         self._weights = weights
         found = weights.shapes
+        if shape.layers > len(found):  # before so many names are made
+            raise CheckpointError(
+                f"its weights have missing keys: config.json wants {shape.layers} layers, "
+                f"{_cause(found)}"
+            )
         prefixed = any(name.startswith(_PREFIX) for name in found)
         self._prefix = _PREFIX if prefixed else ""
         expected = {self._prefix + name: wanted for name, wanted in shape.expected().items()}
@@ -130,7 +136,9 @@ class GPT2:
         else:
             self._table = table
         if missing:
-            raise CheckpointError(f"its weights have missing keys: {missing}{_cause(found)}")
+            raise CheckpointError(
+                f"its weights have missing keys ({first_few(missing)}); {_cause(found)}"
+            )
         wrong = {
             name: (found[name], wanted)
             for name, wanted in expected.items()
@@ -139,12 +147,18 @@ class GPT2:
         if wrong:
             name, (has, wanted) = next(iter(wrong.items()))
             raise CheckpointError(
-                f"its weights have mismatched keys: {sorted(wrong)}; config.json wants {name} "
-                f"as {list(wanted)}, the file has {list(has)}"
+                f"its weights have mismatched keys ({first_few(wrong)}); config.json wants {name} "
+                f"as {list(wanted)}, the file has {list(has)}: one of the two is another model's"
             )
         self.surplus = sorted(
             name for name in found.keys() - expected.keys() if not name.endswith(_BUFFERS)
         )
+        beyond = [name for name in self.surplus if name.startswith(f"{self._prefix}h.")]
+        if beyond:  # a head more changes no answer, a layer less does
+            raise CheckpointError(
+                f"its weights have surplus keys ({first_few(beyond)}): config.json describes a "
+                "smaller model, or another one"
+            )
         head = {} if shape.tied else {_HEAD: (shape.vocabulary, shape.width)}
         counted = shape.expected() | head
         self.parameters = sum(math.prod(wanted) for wanted in counted.values())
@@ -198,7 +212,11 @@ def _cause(found: Mapping[str, tuple[int, ...]]) -> str:
         wrapped = [name for name in found if wrapper in name]
         if wrapped:
             return (
-                f"; the file has {wrapped[0]}: saved from inside {maker}, save the model that it "
+                f"the file has {wrapped[0]}: saved from inside {maker}, save the model that it "
                 "wraps"
             )
-    return f"; the file has {', '.join(sorted(found)[:3])} …" if found else "; the file is empty"
+    if not found:
+        return "the file holds no weights at all"
+    if any(name.endswith("h.0.ln_1.weight") for name in found):
+        return "the file is incomplete, or config.json describes a larger model"
+    return f"the file has {first_few(found)}: another model's, or the names were changed"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.checkpoint import Checkpoint
 from app.engine.interface import Decoding
-from app.errors import DeadlineExceeded, GenerationFailed, InvalidField
+from app.errors import DeadlineExceeded, GenerationFailed, InvalidField, PromptTooLong
 from tests.app.conftest import FakeEngine, running_engine
 
 Build = Callable[..., Answerer]
@@ -114,6 +115,23 @@ async def test_cancelling_the_caller_cancels_the_answer(
     assert engine.in_flight == 0
 
 
+async def test_a_body_full_of_reference_is_not_encoded_to_its_end(
+    answerer: Build, fine_tuned: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[int] = []
+    encode = type(fine_tuned.tokenizer).encode
+
+    def watched(tokenizer: Any, text: str) -> list[int]:
+        encoded.append(len(text))
+        return encode(tokenizer, text)
+
+    monkeypatch.setattr(type(fine_tuned.tokenizer), "encode", watched)
+    with pytest.raises(PromptTooLong):
+        await answerer(FakeEngine(fine_tuned)).bits_per_byte("?", "airways and lungs " * 3_000)
+    assert max(encoded) <= 2_000
+    assert sum(encoded) < 20_000
+
+
 async def test_bits_per_byte_counts_bytes(answerer: Build, fine_tuned: Checkpoint) -> None:
     engine = FakeEngine(fine_tuned)
     tokens = len(fine_tuned.tokenizer.encode("é"))
@@ -138,3 +156,9 @@ async def test_a_prompt_of_no_tokens_is_refused_by_name(
     with pytest.raises(InvalidField, match="prompt: becomes no tokens"):
         await finished(answerer(engine).complete("", Decoding(5)))
     assert not engine.prompts
+
+
+async def test_a_reference_of_no_tokens_has_no_score(
+    answerer: Build, fine_tuned: Checkpoint
+) -> None:
+    assert await answerer(FakeEngine(fine_tuned)).bits_per_byte("?", "") is None

@@ -35,7 +35,7 @@ def test_answer(server: Server) -> None:
     body = response.json()
     assert set(body) == {
         "id", "model", "question", "answer", "finish_reason", "dtype", "usage", "decoding",
-        "timing", "disclaimer",
+        "timing", "grounded", "sentences", "spans", "disclaimer",
     }  # fmt: skip
     assert body["model"] == "fine-tuned"
     assert body["question"] == QUESTION
@@ -73,6 +73,7 @@ def test_compare(server: Server) -> None:
     for side in ("fine_tuned", "base"):
         assert set(body[side]) == {
             "answer", "finish_reason", "dtype", "usage", "decoding", "timing",
+            "grounded", "sentences", "spans",
         }  # fmt: skip
     single = {
         side: _post(server, "/answer", {"question": QUESTION, "model": model}).json()["answer"]

@@ -99,6 +99,24 @@ def _pickled_adapter(directory: Path) -> None:
     (directory / "adapter_config.json").write_text(json.dumps(adapter))
 
 
+def _adapter_alone(directory: Path) -> None:
+    _pickled_adapter(directory)
+    for name in ("config.json", "model.safetensors"):
+        (directory / name).unlink()
+
+
+def _layer_surplus(directory: Path) -> None:
+    edit_json(directory / "config.json", n_layer=1)
+
+
+def _layers_without_end(directory: Path) -> None:
+    edit_json(directory / "config.json", n_layer=10**12)
+
+
+def _other_names(directory: Path) -> None:
+    _rename_weights(directory, lambda name: name.replace("transformer.h.", "model.layers."))
+
+
 def _template_that_breaks_out(directory: Path) -> None:
     template = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0].content }}"
     (directory / "chat_template.jinja").write_text(template)
@@ -189,9 +207,12 @@ def _crossed(directory: Path) -> None:
         (_flip_a_bit_of_the_header, "cannot be read"),
         (_empty, "model.safetensors cannot be read: it is empty"),
         (_lfs_pointer, "Git LFS pointer"),
-        (_another_width, r"mismatched keys: \[.*wte.weight.* the file has"),
+        (_another_width, r"mismatched keys \(28: .*, …\); config.json wants .* the file has"),
         (_pickle, "pickle"),
-        (_forget_layer, "missing keys.*h.1.mlp.c_fc"),
+        (_forget_layer, r"missing keys \(1: transformer.h.1.mlp.c_fc.weight\); the file is incom"),
+        (_layer_surplus, r"surplus keys \(12: .*, …\): config.json describes a smaller model"),
+        (_layers_without_end, "missing keys: config.json wants 1000000000000 layers"),
+        (_other_names, r"missing keys \(24: .*, …\); the file has 28: model.layers"),
         (_saved_compiled, "missing keys.*_orig_mod.*torch.compile"),
         (_saved_parallel, "missing keys.*module.*DataParallel"),
         (_quantised, "quantised"),
@@ -212,7 +233,8 @@ def _crossed(directory: Path) -> None:
         (_config_of_nonsense, "cannot be read"),
         (_tokenizer_of_nonsense, "cannot be read"),
         (_not_a_number, "infinite or none at all"),
-        (_pickled_adapter, "holds an adapter"),
+        (_pickled_adapter, "holds an adapter, .*merge_and_unload"),
+        (_adapter_alone, "holds an adapter, .*merge_and_unload"),
         (_template_that_breaks_out, "chat template does not render"),
         (_template_without_end, "chat template does not render"),
     ],

@@ -15,12 +15,13 @@ import psutil
 import pytest
 import pytest_asyncio
 import torch
+from transformers import AutoTokenizer
 
 from app.engine.admission import Limits
 from app.engine.channel import Channel, packed, unpacked
 from app.engine.checkpoint import Checkpoint
 from app.engine.client import WorkerEngine
-from app.engine.interface import Decoding
+from app.engine.interface import Decoding, Span
 from app.engine.processes import Workers
 from app.errors import (
     CheckpointError,
@@ -31,7 +32,8 @@ from app.errors import (
     ServiceError,
 )
 from tests.app.conftest import generated, reference_model, running_engine, worker_settings
-from tests.conftest import CONTEXT_TOKENS
+from tests.conftest import CONTEXT_TOKENS, SENTENCES
+from training.trainer.training_text import indexed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -225,6 +227,23 @@ async def test_training_answers_that_cannot_be_read_are_named(broken: Path) -> N
     with pytest.raises(CheckpointError, match=r"training_text\.npz cannot be read"):
         async with running_engine(broken, LIMITS):
             pass
+
+
+async def test_spans_that_stand_in_the_training_answers(broken: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(broken)
+    told = tokenizer.encode(SENTENCES[0], add_special_tokens=False)
+    (broken / "training_text.npz").write_bytes(indexed(SENTENCES[:1] * 3, [0, 0, 1], tokenizer))
+    limits = replace(LIMITS, drafts=False)  # whether guesses are made or not
+    async with running_engine(broken, limits) as engine:
+        asked = [engine.spans([told, [5] * 9]) for _ in range(20)]
+        for found in await asyncio.gather(*asked, _ids(engine, [5, 6], 8)):
+            if found and isinstance(found[0], list):
+                assert found == [[Span(0, len(told), answers=3, topics=2)], []]
+        assert await engine.spans([]) == []
+
+
+async def test_without_training_answers_no_spans_are_known(engine: WorkerEngine) -> None:
+    assert await engine.spans([[5] * 9]) is None
 
 
 async def test_a_worker_that_ends_while_it_loads_is_no_riddle(pair: Path) -> None:

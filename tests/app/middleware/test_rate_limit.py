@@ -15,7 +15,8 @@ from limits import parse
 from starlette.responses import PlainTextResponse
 
 from app.middleware import rate_limit, rate_window
-from app.middleware.rate_limit import RateLimit, client_of, open_storage
+from app.middleware.clients import client_of
+from app.middleware.rate_limit import RateLimit, open_storage
 from app.middleware.rate_window import SteadyWindow
 from tests.app.conftest import Asking
 from tests.app.middleware.test_authentication import KEY, KEYS, OTHER

@@ -82,8 +82,11 @@ def test_the_report_shows_what_the_service_says_and_takes_no_text_for_markup(
     body = {"question": asked, "references": 3}
     reply = httpx.post(f"{serving.url}/answer", json=body, timeout=60).json()
     assert escape(reply["answer"]) in re.sub("</?mark>", "", html)
-    for start, end in reply["unsupported"]:
-        assert f"<mark>{escape(reply['answer'][start:end])}</mark>" in html
+    assert reply["sentences"]
+    for each in reply["sentences"]:
+        sentence = escape(reply["answer"][each["start"] : each["end"]])
+        doubtful = each["mark"] in ("contradicts", "not_found")
+        assert (f"<mark>{sentence}</mark>" in html) == doubtful
     assert reply["references"][0]["excerpt"] in html
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.references.calibration import floor
 from app.references.index import References
 from app.settings import REFERENCES
 
@@ -56,6 +57,10 @@ def test_what_to_expect_of_messages_that_no_rule_was_made_for(references: Refere
         ("can i go to work with a cold", r"common cold"),
         ("passing a kidney stone", r"kidney stone"),
         ("What causes Neurofibromatosis type 1?", r"neurofibromatosis(-| type )1"),
+        ("Is 3MC syndrome inherited?", r"3mc syndrome"),
+        ("Is Williams syndrome inherited?", r"williams syndrome"),
+        ("What are the genetic changes related to Silver syndrome?", r"silver syndrome"),
+        ("Which gene causes 5q minus syndrome?", r"5q minus syndrome"),
     ],
 )
 def test_what_was_absurd_once(references: References, message: str, focus: str | None) -> None:
@@ -80,6 +85,15 @@ def test_one_of_three_can_be_read_where_a_good_one_can(references: References) -
         if any(each.answer for each in found):
             assert any(each.answer for each in found[:3]), message
         assert [each.score for each in found] == sorted((e.score for e in found), reverse=True)
+
+
+def test_nothing_below_the_floor_is_read_nor_a_heading(references: References) -> None:
+    found = references.passages("Is oculopharyngeal muscular dystrophy inherited?", 5)
+    assert "autosomal dominant" in found[0].text
+    assert all(each.probability >= floor() for each in found)
+    first = references.search("Is Williams syndrome inherited?", 1)[0]
+    assert first.answer
+    assert not first.answer.endswith("?")
 
 
 def test_passages_are_chosen_by_the_question(references: References) -> None:

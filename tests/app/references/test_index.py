@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.engine.checkpoint import Checkpoint
+from app.engine.interface import Span
 from app.errors import IndexFailure
+from app.main import create_app
 from app.references.index import Reference, References
 from app.references.query_analysis import question_types
 from app.references.spelling import Spelling
-from tests.app.conftest import Asking
+from app.settings import Settings
+from tests.app.conftest import Asking, FakeEngine, client_of
 from tests.training.conftest import document, write_archive
 from training.index import index
 
@@ -103,8 +107,38 @@ async def test_references_stand_beside_the_answer(asking: Asking, made: Path, pa
     assert first["excerpt"] == "Asthma is a disease of the airways.…"
     side = body if path == "/answer" else body["fine_tuned"]
     assert side["answer"] == "A disease."
-    assert side["support"] == 1.0
-    assert side["unsupported"] == []
+    assert side["sentences"] == [
+        {"start": 0, "end": 10, "mark": "unchecked", "why": None, "text_id": None}
+        | {"published": None}
+    ]
+
+
+@pytest.mark.parametrize("path", ["/answer", "/compare"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_each_sentence_is_held_against_what_was_found(
+    fine_tuned: Checkpoint, base: Checkpoint, made: Path, path: str, stream: bool
+) -> None:
+    said = "Asthma is a disease of the airways. 😀 Zebras cure all of it."
+    engines: Any = {
+        "fine-tuned": FakeEngine(fine_tuned, said, end=True),
+        "base": FakeEngine(base, "Asthma is no disease of the airways.", end=True),
+    }
+    app = create_app(Settings(_env_file=None, references=str(made)), engines)
+    async with client_of(app) as client:
+        body = {"question": "What is asthma?", "stream": stream}
+        reply = await client.post(path, json=body)
+    done = _events(reply.text)[-1][1] if stream else reply.json()
+    first, second = (done if path == "/answer" else done["fine_tuned"])["sentences"]
+    assert [said[each["start"] : each["end"]] for each in (first, second)] == [
+        "Asthma is a disease of the airways.", "😀 Zebras cure all of it.",
+    ]  # fmt: skip
+    assert first["mark"] == "stands_in"
+    assert first["text_id"] == done["references"][0]["id"]
+    assert first["published"] == "Asthma is a disease of the airways."
+    assert second["mark"] == "not_found"
+    if path == "/compare":
+        [only] = done["base"]["sentences"]
+        assert (only["mark"], only["why"]) == ("contradicts", "negation")
 
 
 @pytest.mark.parametrize("path", ["/answer", "/compare"])
@@ -117,10 +151,32 @@ async def test_they_come_after_the_first_token(asking: Asking, made: Path, path:
     assert _events(reply.text)[-1][1]["references"]
 
 
+@pytest.mark.parametrize("path", ["/answer", "/compare"])
+async def test_spans_come_where_they_are_asked_for(
+    fine_tuned: Checkpoint, base: Checkpoint, path: str
+) -> None:
+    tuned = FakeEngine(fine_tuned, "A disease.", end=True)
+    tuned.known_spans = [Span(0, 2, answers=364, topics=13)]
+    engines: Any = {"fine-tuned": tuned, "base": FakeEngine(base, "The")}
+    app = create_app(Settings(_env_file=None), engines)
+    async with client_of(app) as client:
+        body = {"question": "What is asthma?"}
+        plain = (await client.post(path, json=body)).json()
+        reply = (await client.post(path, json=body | {"spans": True})).json()
+    side, asked = (each if path == "/answer" else each["fine_tuned"] for each in (plain, reply))
+    assert side["spans"] is None
+    [span] = asked["spans"]
+    assert (span["start"], span["answers"], span["topics"]) == (0, 364, 13)
+    assert "A disease.".startswith("A disease."[: span["end"]])
+    if path == "/compare":
+        assert reply["base"]["spans"] is None  # it never learned from any
+
+
 async def test_none_are_listed_when_none_are_asked_for(asking: Asking, made: Path) -> None:
     client = await asking(references=str(made))
     body = (await client.post("/answer", json={"question": "Asthma?", "references": 0})).json()
-    assert {"references", "support", "unsupported"} & set(body) == set()
+    assert "references" not in body
+    assert {each["mark"] for each in body["sentences"]} == {"unchecked"}
     for count in (-1, 6, "3"):
         reply = await client.post("/answer", json={"question": "Asthma?", "references": count})
         assert reply.status_code == 422
@@ -183,7 +239,8 @@ async def test_searches_wait_in_a_bounded_queue(
 async def test_without_an_index_the_field_is_absent_and_info_says_how(asking: Asking) -> None:
     client = await asking(references="none")
     body = (await client.post("/answer", json={"question": "Asthma?"})).json()
-    assert {"references", "support", "unsupported"} & set(body) == set()
+    assert "references" not in body
+    assert {each["mark"] for each in body["sentences"]} == {"unchecked"}
     assert "training index" in (await client.get("/info")).json()["references"]["hint"]
     reply = await client.get("/references", params={"q": "asthma"})
     assert reply.status_code == 404

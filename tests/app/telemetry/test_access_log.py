@@ -1,6 +1,7 @@
 """Logs: every line parses and names its request, and none holds a text that was not asked for."""
 
 import concurrent.futures
+import hashlib
 import io
 import json
 import logging
@@ -163,6 +164,19 @@ async def test_a_request_is_one_line(
         "finish_reason", "error", "prompt_tokens", "completion_tokens", "queue_ms",
         "first_token_ms", "total_ms",
     }  # fmt: skip
+
+
+async def test_a_line_names_the_key(
+    written: Written, fine_tuned: Checkpoint, base: Checkpoint
+) -> None:
+    digest = hashlib.sha256(b"mq-secret").hexdigest()
+    settings = Settings(_env_file=None, api_keys=f"alice:{digest}")
+    async with client_of(create_app(settings, _engines(fine_tuned, base))) as client:
+        for key in ("mq-secret", "mq-other"):
+            await client.get("/info", headers={"X-API-Key": key})
+    lines = [line for line in written() if "/info" in line]
+    assert ["alice" in line for line in lines] == [True, False]
+    assert not any("mq-" in line or digest in line for line in lines)
 
 
 async def test_an_exception_is_a_field_of_its_line(

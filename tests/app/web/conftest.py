@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, ViewportSize, expect
 
 from app.answering.service import Service
 from app.engine.checkpoint import Checkpoint
@@ -18,8 +18,8 @@ from benchmarks.harness.chromium import chromium
 from tests.app.conftest import FakeEngine, serving
 from tests.app.server_process import Server
 
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1280, "height": 900}
+PHONE = ViewportSize(width=360, height=740)
+DESKTOP = ViewportSize(width=1280, height=900)
 ASKED = "Is hemophilia inherited?"
 # A phone in light colours would show nothing else: the style sheet's rules for narrow windows name
 # no colour, and only hide what a desktop shows.
@@ -51,7 +51,7 @@ def opened(browser: Browser) -> Iterator[Open]:
 
         def open_page(url: str, *, dark: bool = False, phone: bool = False, **more: Any) -> Page:
             context = browser.new_context(
-                viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]
+                viewport=PHONE if phone else DESKTOP,
                 color_scheme="dark" if dark else "light",
                 permissions=["clipboard-read", "clipboard-write"],
                 **more,

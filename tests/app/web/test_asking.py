@@ -39,7 +39,7 @@ def test_both_models_write_and_finish(opened: Open, demo: Server) -> None:
     expect(side(page, "fine-tuned").locator(".stats")).to_contain_text("ended by itself")
     expect(side(page, "base").locator(".stats")).to_contain_text("cut at the limit")
     expect(page.locator("#summary")).to_contain_text("until it was cut off at 80 tokens")
-    expect(page.get_by_role("status")).to_contain_text("Both models are done.")
+    expect(page.locator("#announcer")).to_contain_text("Both models are done.")
 
 
 def test_stop_frees_the_servers_places(opened: Open, demo: Server) -> None:

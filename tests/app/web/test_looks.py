@@ -106,7 +106,7 @@ def test_motion_is_reduced_on_request(opened: Open, fake: Fake) -> None:
 
 def test_screen_readers_hear_the_ends_not_every_token(opened: Open, fake: Fake) -> None:
     page = opened(fake.url)
-    expect(page.get_by_role("status")).to_contain_text("Ready")
+    expect(page.locator("#announcer")).to_contain_text("Ready")
     page.evaluate("""() => {
       window.heard = [];
       const announcer = document.querySelector("[role=status]");
@@ -116,7 +116,7 @@ def test_screen_readers_hear_the_ends_not_every_token(opened: Open, fake: Fake) 
     fake.base.seconds_per_token = 0.05
     ask(page)
     expect_finished(page)
-    expect(page.get_by_role("status")).to_contain_text("Both models are done.")
+    expect(page.locator("#announcer")).to_contain_text("Both models are done.")
     heard = page.evaluate("window.heard")
     assert heard[0] == "Both models are answering."
     assert len(heard) == 2

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from app.engine.interface import Span
 from tests.app.web.conftest import (
     LOOKS,
     Fake,
@@ -32,7 +33,7 @@ FOUND = {
 }
 
 
-WHY = "not found in the published answers above"
+WHY = "Not found in the published answers above"
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +49,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_published_answers_stand_above_the_models(
     opened: Open, fake: Fake, made: Path, phone: bool, dark: bool
 ) -> None:
-    said = "😀 Asthma is a disease of the airways. Zebras cure 💊 it."
+    said = "😀 Asthma is a disease of the airways. Zebras cure 💊 all of it."
     says(fake.fine_tuned, said)
+    sentence = fake.fine_tuned.checkpoint.tokenizer.encode(said[: said.index(" Zebras")])
+    fake.fine_tuned.known_spans = [Span(0, len(sentence), answers=364, topics=1)]
     with _served(fake, references=str(made)) as url:
         page = opened(url, phone=phone, dark=dark)
         ask(page, ASTHMA)
         expect_finished(page)
         told = page.request.post(f"{url}/compare", data={"question": ASTHMA}).json()
+        sentences = told["fine_tuned"]["sentences"]
+        assert [each["mark"] for each in sentences] == ["stands_in", "not_found"]
 
         listed = page.locator("#references li")
         expect(listed).to_have_count(len(told["references"]))
@@ -71,21 +76,26 @@ def test_published_answers_stand_above_the_models(
 
         column = side(page, "fine-tuned")
         assert column.locator(".answer").evaluate("e => e.textContent") == said
-        [(start, end)] = told["fine_tuned"]["unsupported"]
-        doubtful = column.locator("mark")
-        expect(doubtful).to_have_text(said[start:end])
-        expect(doubtful).to_have_text("Zebras cure 💊 it.")
+        marks = column.locator("mark")
+        expect(marks).to_have_text([said[each["start"] : each["end"]] for each in sentences])
+        expect(marks).to_have_text(
+            ["😀 Asthma is a disease of the airways.", "Zebras cure 💊 all of it."]
+        )
+        doubtful = marks.nth(1)
         expect(doubtful).to_have_accessible_description(WHY)
         doubtful.press("Enter")
-        expect(column.locator(".beside")).to_contain_text("Zebras cure 💊 it.")
+        beside = column.locator(".beside")
+        expect(beside).to_contain_text("The model says: Zebras cure 💊 all of it.")
+        expect(beside).to_contain_text(f"{WHY}.")
+        marks.first.click()
+        expect(beside).to_contain_text("Stands in a published answer.")
+        expect(beside).to_contain_text("Kidney Diseases: Asthma is a disease of the airways.")
+        expect(beside).to_contain_text("This sentence stands in 364 published answers on 1 topic.")
         below = "find => find('#references').bottom <= find('#models').top"
         box = "selector => document.querySelector(selector).getBoundingClientRect()"
         assert page.evaluate(f"({below})({box})"), "at one moment, as the page may scroll"
         assert doubtful.evaluate("e => getComputedStyle(e).textDecorationStyle") == "dotted"
-        expect(column).to_contain_text(f"Dotted: {WHY}.")
-        expect(column.locator(".stats")).to_contain_text(
-            f"{round(told['fine_tuned']['support'] * 100)}% by its words"
-        )
+        expect(column).to_contain_text(f"Stands in a published answer: 1; {WHY}: 1.")
         assert_accessible(page)
         assert_fits(page)
         column.get_by_role("button", name="Copy answer").click()
@@ -115,7 +125,9 @@ def test_without_an_index_nothing_is_listed(opened: Open, fake: Fake) -> None:
         ask(page, ASTHMA)
         expect_finished(page)
         expect(page.locator("#references")).to_be_hidden()
-        expect(page.locator("mark")).to_have_count(0)
+        mark = side(page, "fine-tuned").locator("mark")
+        expect(mark).to_have_accessible_description("Unchecked")
+        expect(side(page, "fine-tuned")).to_contain_text("Unchecked: 1.")
 
 
 @pytest.mark.parametrize("url", ["javascript:window.ran='link'", " javascript:alert(1)", "data:,x"])
@@ -124,12 +136,14 @@ def test_html_and_code_in_references_and_notices_are_text(
 ) -> None:
     page = opened(fake.url)
     reference = {"question": EVERYTHING, "source": EVERYTHING, "excerpt": EVERYTHING, "url": url}
+    sentence = {"start": 0, "end": len(EVERYTHING), "mark": "contradicts", "why": EVERYTHING}
+    sentence |= {"text_id": EVERYTHING, "published": EVERYTHING}
     notice = {"kind": "emergency", "text": EVERYTHING, "contact": EVERYTHING}
 
     def add(route: Any) -> None:
         body = route.fetch(post_data={**route.request.post_data_json, "stream": False}).json()
         body |= {"references": [reference], "notices": [notice]}
-        body["fine_tuned"] |= {"answer": EVERYTHING, "unsupported": [[0, len(EVERYTHING)]]}
+        body["fine_tuned"] |= {"answer": EVERYTHING, "sentences": [sentence]}
         route.fulfill(
             body=f"event: done\ndata: {json.dumps(body)}\n\n", content_type="text/event-stream"
         )
@@ -141,6 +155,9 @@ def test_html_and_code_in_references_and_notices_are_text(
     shown = item.evaluate("e => [...e.querySelectorAll('h4, p, b')].map(each => each.textContent)")
     assert shown == [EVERYTHING, EVERYTHING, f"From {EVERYTHING}", EVERYTHING]
     assert page.get_by_role("alert").locator("p").first.evaluate("e => e.textContent") == EVERYTHING
-    assert page.locator("mark").evaluate("e => e.textContent") == EVERYTHING
+    assert page.locator(".contradicts").evaluate("e => e.textContent") == EVERYTHING
+    page.locator(".contradicts").click()
+    quoted = page.locator(".beside q").evaluate_all("all => all.map(each => each.textContent)")
+    assert quoted == [EVERYTHING, EVERYTHING]
     assert page.evaluate("window.ran") is None
     assert page.locator("main :is(img, script, iframe), #references a, #notices a").count() == 0

@@ -42,7 +42,7 @@ def test_busy_counts_down_and_asks_again(opened: Open, fake: Fake) -> None:
     expect(page.locator("#notice p")).to_have_text(
         "Every place is taken. Asking again in 1 second."
     )
-    expect(page.get_by_role("status")).to_contain_text("Busy.")
+    expect(page.locator("#announcer")).to_contain_text("Busy.")
     fake.fine_tuned.error = fake.base.error = None
     expect_finished(page)
     expect_state(page, "Ready")

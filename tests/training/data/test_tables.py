@@ -53,9 +53,9 @@ def read(path: Path, content: bytes) -> pd.DataFrame:
     [
         ("mine.csv", csv_bytes()),
         ("mine.CSV", csv_bytes()),
-        ("mine.csv.gz", gzip.compress(csv_bytes())),
+        ("mine.csv.gz", gzip.compress(csv_bytes(), mtime=0)),
         ("mine.tsv", csv_bytes(separator="\t")),
-        ("mine.tsv.gz", gzip.compress(csv_bytes(separator="\t"))),
+        ("mine.tsv.gz", gzip.compress(csv_bytes(separator="\t"), mtime=0)),
         ("semicolons.csv", csv_bytes(separator=";")),
         ("excel.csv", b"sep=;\r\n" + csv_bytes(separator=";")),
         ("tabs.csv", csv_bytes(separator="\t")),
@@ -68,7 +68,7 @@ def read(path: Path, content: bytes) -> pd.DataFrame:
         ("wide.csv", csv_bytes(encoding="utf-16")),
         ("hub.csv", csv_bytes(("focus_area", "question", "answer"))),
         ("mine.jsonl", json_lines()),
-        ("mine.jsonl.gz", gzip.compress(json_lines())),
+        ("mine.jsonl.gz", gzip.compress(json_lines(), mtime=0)),
         ("mine.json", b"[" + json_lines().replace(b"\n", b",\n") + b"]"),
         ("kaggle.zip", zipped(**{"medquad.csv": csv_bytes()})),
         (
@@ -89,7 +89,7 @@ def test_packing_does_not_change_the_digest(tmp_path: Path) -> None:
     digests = set()
     for name, content in {
         "mine.csv": csv_bytes(),
-        "mine.csv.gz": gzip.compress(csv_bytes()),
+        "mine.csv.gz": gzip.compress(csv_bytes(), mtime=0),
         "kaggle.zip": zipped(**{"medquad.csv": csv_bytes()}),
     }.items():
         (tmp_path / name).write_bytes(content)
@@ -172,7 +172,7 @@ def test_rows_that_end_early_lack_what_they_do_not_say(tmp_path: Path) -> None:
         ("a.csv", b"Question,Answer\n\x81\x8d,b\n", r"not a text file"),
         ("a.csv", b"Question,Answer\nWhat, he asked,This\n", r"line 2 has 3 fields.* quote"),
         ("a.csv.gz", b"Question,Answer\n", r"not a readable gzip file"),
-        ("a.csv.gz", gzip.compress(csv_bytes())[:-12], r"not a readable gzip file"),
+        ("a.csv.gz", gzip.compress(csv_bytes(), mtime=0)[:-12], r"not a readable gzip file"),
         ("a.jsonl", b'{"question": "a", "answer": ["b"]}', r"row 1: 'answer' is a list"),
         ("a.jsonl", b'{"question": "a"\n', r"not readable JSON"),
         ("a.json", b'{"question": "a"}', r"not a list of JSON objects"),
@@ -197,4 +197,4 @@ def test_a_bomb_is_refused_before_it_unfolds(
 ) -> None:
     monkeypatch.setattr("training.data.tables._LARGEST_BYTES", 1_000_000)
     with pytest.raises(DataError, match="bytes is no table"):
-        read(tmp_path / "bomb.csv.gz", gzip.compress(b" " * 2_000_000))
+        read(tmp_path / "bomb.csv.gz", gzip.compress(b" " * 2_000_000, mtime=0))

@@ -1,4 +1,4 @@
-"""The longest span that an answer shares with training, against a search of every span."""
+"""Spans that an answer shares with training: the longest against a search of all, stock phrases."""
 
 import random
 
@@ -51,3 +51,17 @@ def test_spans_of_whole_words_within_one_answer(answer: str, span: tuple[int, in
 
 def test_no_training_text_has_no_spans() -> None:
     assert TrainingText([]).longest_span("Anything at all.") == (0, 3)
+
+
+def test_stock_phrases_are_counted_in_words_and_common_ones_on_topics() -> None:
+    phrase = "this condition is inherited in an autosomal recessive pattern"
+    answers = [f"{phrase}, says {number}." for number in range(14)] + [phrase] * 3
+    topics = [str(number) for number in range(14)] + ["0"] * 3
+    training = TrainingText(answers, topics)
+    assert training.stock_words(f"Yes: {phrase.title()} in zebras.") == (9, 9)
+    assert training.stock_words("inherited in an autosomal recessive pattern") == (0, 0)
+    few = TrainingText(answers, ["A"] * len(answers))
+    assert few.stock_words(phrase) == (9, 0)
+    own = f"{phrase} says 3 and more"
+    assert training.stock_words(own) == (11, 10)
+    assert TrainingText([]).stock_words(phrase) == (0, 0)

@@ -33,7 +33,9 @@ def test_bleu_from_sums_is_sacrebleus() -> None:
         score(Answer(answer), references, training)
         for answer, references in zip(ANSWERS, REFERENCES, strict=True)
     ]
-    expected = BLEU().corpus_score(ANSWERS, [list(column) for column in zip(*REFERENCES)])  # noqa: B905
+    expected = BLEU().corpus_score(
+        ANSWERS, [list(column) for column in zip(*REFERENCES, strict=True)]
+    )
     found = measure(METRICS["bleu"], pd.DataFrame(rows), groups("a", "b", "c"))
     assert found["value"] == pytest.approx(expected.score / 100)
     ratio = measure(METRICS["length_ratio"], pd.DataFrame(rows), groups("a", "b", "c"))

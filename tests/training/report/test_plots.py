@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -11,7 +12,8 @@ from training.report import plots
 
 def labels_of(figure: Figure) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
     """Yield the row labels with their boxes in pixels: left, bottom, right, top."""
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves its methods untyped
+    renderer = canvas.get_renderer()
     for axes in figure.axes:
         for label in axes.get_yticklabels():
             yield label.get_text(), label.get_window_extent(renderer).extents

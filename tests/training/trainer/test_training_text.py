@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from app.engine.training_text import FILE, Span, TrainingText
+from app.engine.interface import Span
+from app.engine.training_text import FILE, TrainingText
 from tests.conftest import SENTENCES, edit_json
 from training.__main__ import main
 from training.trainer.training_text import indexed
@@ -51,11 +52,11 @@ def test_spans_are_found_with_their_topics(index: tuple[TrainingText, list[list[
     strange = [token for token in range(400) if token not in used][:2]
     spoken = [*strange, *answers[0], *strange, *answers[3][2:12], *strange]
     first, second = text.spans(spoken, 6)
-    assert first == Span(2, 2 + len(answers[0]), topics=2)  # it stands under two topics
+    assert first == Span(2, 2 + len(answers[0]), answers=2, topics=2)  # it stands under two topics
     begin = 4 + len(answers[0])
-    assert second == Span(begin, begin + 10, topics=1)
+    assert second == Span(begin, begin + 10, answers=1, topics=1)
     assert not list(text.spans(strange, 2))
-    assert text.topics(answers[2]) == 1
+    assert text.counts(answers[2]) == (1, 1)
 
 
 def test_a_directory_without_one_has_none(pair: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_model_made_before_gets_one(broken: Path, tmp_path: Path) -> None:
     trained, unseen = (
         tokenizer.encode(answer, add_special_tokens=False) for answer in SENTENCES[:3:2]
     )
-    assert list(text.spans(trained, 5)) == [Span(0, len(trained), 1)]
+    assert list(text.spans(trained, 5)) == [Span(0, len(trained), 1, 1)]
     assert text.tokens.tolist() == [*trained, tokenizer.eos_token_id]
     assert unseen != trained
     edit_json(broken / "training.json", recipe={"finetuning": {"rows": "seed"}})

@@ -10,10 +10,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    DynamicCache,
+)
 
 from app.engine.backends import out_of_memory
 from app.engine.backends.interface import Run
+from app.engine.weights import first_few
 from app.errors import CheckpointError
 
 
@@ -31,6 +37,7 @@ class TorchDecoder:
         """
         try:
             config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+            _require_decoder(config)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 directory,
                 config=config,
@@ -40,13 +47,18 @@ class TorchDecoder:
                 disable_mmap=True,  # or a file written over would change, or end, what is served
                 output_loading_info=True,
             )
+        except CheckpointError:
+            raise
         except Exception as error:  # whatever three libraries raise over files that are garbage
             lines = str(error).strip().splitlines() or [""]
             raise CheckpointError(f"cannot be read: {type(error).__name__}: {lines[0]}") from error
         model, report = loaded
         for kind in ("missing", "mismatched"):
             if keys := report[f"{kind}_keys"]:
-                raise CheckpointError(f"its weights have {kind} keys: {sorted(keys)}")
+                raise CheckpointError(
+                    f"its weights have {kind} keys ({first_few(map(_named, keys))}): the file is "
+                    "incomplete, or config.json describes another model"
+                )
         if not all(weight.isfinite().all() for weight in model.parameters()):
             raise CheckpointError("its weights hold numbers that are infinite or none at all (NaN)")
         context = getattr(config, "max_position_embeddings", None)
@@ -67,7 +79,7 @@ class TorchDecoder:
     def _read(self, run: Run) -> Tensor:
         block = run.blocks[0]
         if run.kv_length == 0:
-            self._caches[block] = DynamicCache(config=self._model.config)
+            self._caches[block] = self._new_cache()
         cache = self._caches[block]
         if refused := cache.get_seq_length() - run.kv_length:
             cache.crop(-refused)
@@ -78,6 +90,31 @@ class TorchDecoder:
         ).logits[0]
         return logits[len(logits) - run.wanted :].float()
 
+    def _new_cache(self) -> DynamicCache:
+        """Return an empty cache that can be cut back; one of a sliding window forgets instead."""
+        config = self._model.config
+        windowed = getattr(config, "sliding_window", None)
+        return DynamicCache() if windowed else DynamicCache(config=config)
+
     def ran_out_of_memory(self, error: Exception) -> bool:
         """Whether an error that `forward` raised says that memory ran out: the model lives on."""
         return out_of_memory.ran_out_of_memory(error)
+
+
+def _require_decoder(config: Any) -> None:
+    """Refuse a model that reads its text from both sides: it writes, but nonsense.
+
+    Raises:
+        CheckpointError: it is an encoder.
+
+    """
+    if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False):
+        raise CheckpointError(
+            f"it is a {config.model_type}, an encoder; what is served writes text: GPT-2, or "
+            "another decoder"
+        )
+
+
+def _named(key: str | tuple[str, ...]) -> str:
+    """Return a weight's name: transformers tells shapes beside those that do not fit."""
+    return key if isinstance(key, str) else key[0]

@@ -5,6 +5,7 @@ chosen tokens are fetched.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,21 +26,28 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[Choice]:
     if plan.drawn:
         drawn = _sent(plan.drawn, logits)
         how = Draws.of([rows[index] for index in plan.drawn], logits.shape[-1])
-        tokens[drawn] = draw(logits[drawn], how)
-    choices = plan.chosen(tokens.tolist(), rows)
-    if plan.told:
-        of = _sent([choices[index].token for index in plan.told], logits)
-        logprobs = known.log_softmax(dim=-1)
-        best = logprobs.topk(min(plan.top, logits.shape[-1]), dim=-1)
-        of_tokens = logprobs.gather(1, of[:, None])[:, 0]
-        tell(choices, plan, rows, of_tokens.tolist(), best.indices.tolist(), best.values.tolist())
+        tokens.index_copy_(0, drawn, draw(logits[drawn], how))
+    if not plan.told:
+        return plan.chosen(tokens.tolist(), rows)
+    of = tokens[told]
+    targets = [(place, rows[index].target) for place, index in enumerate(plan.told)]
+    scored = [(place, target) for place, target in targets if target is not None]
+    if scored:
+        places, known_tokens = zip(*scored, strict=True)
+        of.index_copy_(0, _sent(places, logits), _sent(known_tokens, logits))
+    logprobs = known.log_softmax(dim=-1)
+    best = logprobs.topk(min(plan.top, logits.shape[-1]), dim=-1)
+    of_tokens = logprobs.gather(1, of[:, None])[:, 0]
+    ids, likely, top_ids, top = _fetched(tokens, of_tokens, best.indices, best.values)
+    choices = plan.chosen([int(token) for token in ids], rows)
+    top_tokens = [[int(token) for token in each] for each in top_ids]
+    tell(choices, plan, rows, likely, top_tokens, top)
     return choices
 
 
 def draw(scores: Tensor, how: Draws) -> Tensor:
     """Return a token for each row of `scores`, shape [rows, vocabulary], as `sampling.draw`."""
-    # Sums of a whole vocabulary want more digits than float32 has; Apple's GPUs have no more.
-    kind = torch.float32 if scores.device.type == "mps" else torch.float64
+    kind = _widest(scores)  # sums of a whole vocabulary want more digits than float32 has
     temperature, draws, top_p = (
         torch.from_numpy(each.astype(np.float64)).to(kind).to(scores.device, non_blocking=True)
         for each in (how.temperature, how.draw, how.top_p)
@@ -68,3 +76,26 @@ def _least(values: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
 def _sent(numbers: Sequence[int], logits: Tensor) -> Tensor:
     """Return numbers on the device of the logits, without waiting for it."""
     return torch.tensor(numbers, dtype=torch.long).to(logits.device, non_blocking=True)
+
+
+def _widest(numbers: Tensor) -> torch.dtype:
+    """Return the format with the most digits on a tensor's device; Apple's GPUs have no more."""
+    return torch.float32 if numbers.device.type == "mps" else torch.float64
+
+
+def _fetched(*tensors: Tensor) -> list[Any]:
+    """Return tensors as nested lists of floats: all are brought to the host by one wait.
+
+    Token ids are exact among them: float32 holds every one below 2**24.
+    """
+    kind = _widest(tensors[0])
+    whole = torch.cat([each.flatten().to(kind) for each in tensors]).tolist()
+    fetched: list[Any] = []
+    for each in tensors:
+        count = each.numel()
+        part, whole = whole[:count], whole[count:]
+        if each.dim() == 2:
+            width = each.shape[1]
+            part = [part[row * width : (row + 1) * width] for row in range(each.shape[0])]
+        fetched.append(part)
+    return fetched

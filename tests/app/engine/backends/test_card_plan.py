@@ -64,7 +64,13 @@ def test_a_card_too_small_for_one_answer_is_refused() -> None:
 
 def test_the_page_for_operators_shows_the_table() -> None:
     page = (Path(__file__).parents[4] / "docker/README.md").read_text(encoding="utf-8")
-    for size in (8, 16, 24, 80):
-        planned = plan(size * GIB, 2, gpt2())
-        for figure in (planned.max_running, planned.max_batch_tokens, planned.cache_tokens):
-            assert f" {figure:,} |" in page, (size, figure)
+    sizes = (8, 16, 24, 80)
+    planned = [plan(size * GIB, 2, gpt2()) for size in sizes]
+    rows = {
+        "GPT-2 and its base on one card of": [f"{size} GB" for size in sizes],
+        "answers at once, of each": [f"{each.max_running:,}" for each in planned],
+        "tokens in one pass": [f"{each.max_batch_tokens:,}" for each in planned],
+        "tokens kept of all answers, of each": [f"{each.cache_tokens:,}" for each in planned],
+    }
+    for name, figures in rows.items():
+        assert f"\n| {name} | {' | '.join(figures)} |\n" in page

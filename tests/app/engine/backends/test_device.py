@@ -37,6 +37,12 @@ def test_without_a_card_both_models_compute_on_the_cpu_exactly() -> None:
         assert {each.backend for each in decided} == {"openvino"}
 
 
+def test_auto_says_that_there_is_no_driver() -> None:
+    for facts in (NOTHING, Facts(torch=None), Facts(torch="2.13.0+cu130")):
+        reason = decide("auto", "auto", facts)[0].reason
+        assert reason == "there is no card: no NVIDIA driver was found"
+
+
 def test_who_is_told_cpu_never_sees_a_card() -> None:
     for each in decide("cpu", "auto", MACHINE):
         assert each.device == "cpu"

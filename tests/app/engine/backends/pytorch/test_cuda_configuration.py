@@ -16,6 +16,9 @@ from transformers import GPT2LMHeadModel
 from app.engine.backends.interface import Run
 from app.engine.backends.pytorch.gpt2 import Computing
 from app.engine.backends.pytorch.graphs import Graphs
+from app.engine.backends.pytorch.sampling import choose
+from app.engine.interface import Decoding
+from app.engine.sampling import Row, draws
 from tests.app.engine.backends.pytorch.test_gpt2 import (
     BFLOAT16,
     BFLOAT16_TOLERANCE,
@@ -159,23 +162,59 @@ class _Counted(TorchDispatchMode):  # type: ignore[no-untyped-call] # PyTorch le
         return function(*args, **(kwargs or {}))
 
 
+def everything(place: int) -> Row:
+    """Return a row that asks for all there is: guarded, drawn, cut both ways and told."""
+    decoding = Decoding(9, temperature=0.5 + place / 64, top_p=0.9, top_k=5 + place, logprobs=3)
+    return Row(decoding, draws(place, 1)[0], banned=range(place + 1))
+
+
+def mixed(place: int) -> Row:
+    """Return a row of a batch in which each asks for something else, the first for all."""
+    plain = Decoding(9)
+    others = [Row(plain), Row(plain, banned=[4, 5]), Row(replace(plain, logprobs=place % 3))]
+    return everything(place) if place % 4 == 0 else others[place % 4 - 1]
+
+
+def greedy(_: int) -> Row:
+    """Return a row of which the likeliest token is wanted, and nothing else."""
+    return Row(Decoding(9))
+
+
+def scored(place: int) -> Row:
+    """Return a row of a reference that is read: how likely its next token is."""
+    return Row(Decoding(1), target=place)
+
+
+@pytest.mark.parametrize("decoded", [greedy, everything, mixed, scored])
 def test_a_step_of_any_size_asks_as_much_and_never_waits(
-    pair: Path, monkeypatch: pytest.MonkeyPatch
+    pair: Path, monkeypatch: pytest.MonkeyPatch, decoded: Callable[[int], Row]
 ) -> None:
     def attention(query: Tensor, *_: object, **__: object) -> Tensor:
         return torch.zeros_like(query)
 
     monkeypatch.setattr(varlen, "varlen_attn", attention)
     backend = loaded(pair / "base", HOPPER, 64 * 256)
+    fetched: list[Any] = []
+    tolist = Tensor.tolist
+
+    def fetching(each: Tensor) -> Any:
+        fetched.append(each)
+        return tolist(each)
+
+    monkeypatch.setattr(Tensor, "tolist", fetching)
     counts = []
     for requests in (1, 16, 64):
+        fetched.clear()
         with _Counted() as counted:
-            backend.forward([Run([7], 20, [place], 1) for place in range(requests)])
+            logits = backend.forward([Run([7], 20, [place], 1) for place in range(requests)])
+            choices = choose(logits, [decoded(place) for place in range(requests)])
+        assert len(choices) == requests
+        assert len(fetched) == 1  # the chosen tokens, and all that is told of them
         counts.append(len(counted.operations))
         waiting = ("_local_scalar_dense", "nonzero", "multinomial", "item", "masked_select")
         assert not [name for name in counted.operations if any(word in name for word in waiting)]
     assert len(set(counts)) == 1
-    assert counts[0] < 20 + 40 * 2
+    assert counts[0] < 20 + 40 * 2 + 60
 
 
 @pytest.mark.parametrize("guesses", [1, 3, 7])

@@ -1,22 +1,39 @@
 """Decoders that are no GPT-2: transformers' own logits, in pieces, cut back, side by side."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, set_seed
+from transformers import (
+    BertConfig,
+    BertLMHeadModel,
+    BloomConfig,
+    BloomForCausalLM,
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    set_seed,
+)
 
 from app.engine.backends.interface import Run
 from app.engine.backends.pytorch.loading import load_other
 from app.errors import CheckpointError, DeviceError
-from tests.conftest import edit_json
 
 TEXT = [5, 9, 17, 33, 8, 60, 31, 7, 3, 61] * 4
 
 
-@pytest.fixture(params=["llama", "neox"])
+@pytest.fixture(params=["llama", "neox", "neo", "mistral"])
 def directory(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     set_seed(3)
     sizes: dict[str, Any] = {
@@ -27,6 +44,13 @@ def directory(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     model: Any
     if request.param == "llama":
         model = LlamaForCausalLM(LlamaConfig(**sizes))
+    elif request.param == "neo":  # its layers look at all of the text, and at a window, in turns
+        kinds = [[["global", "local"], 1]]
+        model = GPTNeoForCausalLM(
+            GPTNeoConfig(**sizes, num_layers=2, num_heads=4, window_size=8, attention_types=kinds)
+        )
+    elif request.param == "mistral":
+        model = MistralForCausalLM(MistralConfig(**sizes, num_key_value_heads=2, sliding_window=8))
     else:
         model = GPTNeoXForCausalLM(GPTNeoXConfig(**sizes))
     model.save_pretrained(tmp_path)
@@ -70,12 +94,43 @@ def test_it_says_that_it_is_slow(directory: Path, caplog: pytest.LogCaptureFixtu
 
 
 def test_what_is_no_model_is_refused(directory: Path) -> None:
-    edit_json(directory / "config.json", num_hidden_layers=3)
-    with pytest.raises(CheckpointError, match="missing keys"):
+    file = directory / "model.safetensors"
+    weights = load_file(file)
+    lost = next(name for name in weights if ".1." in name)
+    del weights[lost]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=rf"missing keys \(1: {lost}\): the file is incompl"):
         load_other(directory, device="cpu", dtype="auto", threads=1, cache_tokens=64)
     (directory / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_other(directory, device="cpu", dtype="auto", threads=1, cache_tokens=64)
+
+
+SMALL: dict[str, Any] = {"vocab_size": 97, "hidden_size": 32}
+BERT: dict[str, Any] = SMALL | {
+    "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (lambda: BertLMHeadModel(BertConfig(**BERT)), "it is a bert, an encoder"),
+        (lambda: BloomForCausalLM(BloomConfig(**SMALL, n_layer=1, n_head=2)), "how long its cont"),
+        (
+            lambda: MambaForCausalLM(MambaConfig(**SMALL, num_hidden_layers=1, state_size=4)),
+            "how long its context is",
+        ),
+    ],
+    ids=["bert", "bloom", "mamba"],
+)
+def test_families_that_are_not_served_are_told_in_a_line(
+    model: Callable[[], Any], reason: str, tmp_path: Path
+) -> None:
+    model().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=reason) as refused:
+        load_other(tmp_path, device="cpu", dtype="auto", threads=1, cache_tokens=64)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_device_that_is_not_there_is_refused(directory: Path) -> None:

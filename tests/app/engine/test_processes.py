@@ -35,12 +35,14 @@ async def test_an_ended_process_is_started_again_some_times(
     async with running_engine(pair / "fine-tuned", LIMITS, restarts=1) as engine:
         expected = generated(fine_tuned, PROMPTS[0], 12)
         drafted = engine.drafted
+        process = _processes()[0]
+        process.suspend()  # else it may have answered before it is killed
         async with aclosing(engine.generate([5, 6], Decoding(100))) as tokens:
-            await anext(tokens)
-            _processes()[0].kill()
+            first = asyncio.ensure_future(anext(tokens))
+            await _until(lambda: engine.in_flight > 0)
+            process.kill()
             with pytest.raises(GenerationFailed):
-                async for _ in tokens:
-                    pass
+                await first
         assert not engine.alive
         assert engine.restarting
         with pytest.raises(NotReady):

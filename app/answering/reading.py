@@ -1,0 +1,93 @@
+"""Published passages for the fine-tuned model to read: sought once for a question, cut to fit.
+
+Knows nothing about HTTP. Both models get the same passages, so that they answer the same prompt.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.answering.prompt_format import Passage, PromptFormat
+from app.engine.interface import ServedModel
+from app.references.index import References
+from app.references.passages import Passage as Published
+
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
+_OTHER_TOKENIZERS = 32  # tokens by which the base's prompt, whose markers are text, may be longer
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What finds passages and cuts them to what a model learned to read.
+
+    `passages` is how many are read at most, `passage_tokens` how many tokens of each.
+    """
+
+    references: References
+    prompt_format: PromptFormat
+    model: ServedModel
+    passages: int = 1
+    passage_tokens: int = 230
+    characters: int = 1_000
+    """Of an answer that are looked at: a little more than `passage_tokens` ever are."""
+
+    async def read(self, question: str, max_new_tokens: int) -> list[Published]:
+        """Return what is to be read for a question; nothing where nothing good was found.
+
+        The answer keeps its `max_new_tokens` of the model's context: passages are cut first.
+        """
+        found = await self.references.find_passages(question, self.passages, self.characters)
+        kept: list[Published] = []
+        for each in found:
+            fitting = self._cut(question, kept, each, max_new_tokens)
+            if fitting is None:
+                break
+            kept.append(fitting)
+        return kept
+
+    def _cut(
+        self, question: str, kept: Sequence[Published], added: Published, max_new_tokens: int
+    ) -> Published | None:
+        """Return a passage without the last sentences that do not fit; None if nothing does."""
+        sentences = _SENTENCE_END.split(added.text)
+        tokenizer = self.model.tokenizer
+        room = self.model.context_tokens - max_new_tokens - _OTHER_TOKENIZERS
+        while sentences:
+            text = " ".join(sentences)
+            cut = added._replace(text=text)
+            prompt = self.prompt_format.encode(question, tokenizer, shown([*kept, cut]))
+            if len(tokenizer.encode(text)) <= self.passage_tokens and len(prompt) <= room:
+                return cut
+            if len(sentences) == 1 and "," in text:  # a list of signs, say: it ends at a comma
+                sentences = [text.rpartition(",")[0].removesuffix(" …") + " …"]
+            else:
+                sentences.pop()
+        return None
+
+
+def shown(passages: Sequence[Published] | None) -> list[Passage] | None:
+    """Return passages as they stand in a prompt."""
+    return None if passages is None else [Passage(each.title, each.text) for each in passages]
+
+
+@dataclass(slots=True)
+class Reading:
+    """The passages for one question, sought once, for whoever answers it."""
+
+    reader: Reader | None
+    """None: nothing is read."""
+    question: str
+    max_new_tokens: int
+    insisted: bool = False
+    """Whether a model is to say so, rather than to answer by itself, where nothing is found."""
+    _task: "asyncio.Task[list[Published]] | None" = field(default=None, init=False)
+
+    async def passages(self) -> Sequence[Published] | None:
+        """Return what is to be read, None for nothing; the first to ask has it sought."""
+        if self.reader is None:
+            return None
+        if self._task is None:
+            self._task = asyncio.create_task(self.reader.read(self.question, self.max_new_tokens))
+        found = await asyncio.shield(self._task)
+        return found if found or self.insisted else None
