@@ -18,6 +18,7 @@ COMMANDS = {
     "training-text": "index the answers a model learned from",
     "index": "MedQuAD in, an index of its published answers out",
     "evaluate-references": "ask a service for references and judge what it finds",
+    "red-flags": "teach the classifier that flags what no rule foresaw",
 }
 
 

@@ -1,123 +1,126 @@
-"""What is flagged and what is not: messages written before the rules, and others, kept apart.
+"""What is flagged and what is not, by sets of messages that are kept apart.
 
 `red_flags/before.jsonl` was written before any rule; `after.jsonl` is what the rules were made
-with. `blind.jsonl` was written afterwards without a look at the rules, which then flagged 34 of its
-40 emergencies and 2 of its 40 harmless messages; they have learned from it since. `held_out.jsonl`,
-written together with it, is never learned from: it says what to expect of messages to come. A line
-is a first-person message and its kind, null for a harmless one; `questions.txt` asks as
-encyclopedias do.
+with; `blind.jsonl` was written without a look at them, which have learned from it since. Rules and
+classifier were tuned on the sets `_tuning`. `held_out.jsonl` and the sets `_unseen`, written
+together with others but never learned from, say what to expect of messages to come. A line is a
+message and its kind, null for a harmless one; `questions.txt` asks as encyclopedias do.
 """
 
-import json
-import re
 import time
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from app.references import red_flags
-from app.references.red_flags import Kind, notices, regions
+from app.references.red_flag_rules import FILE
+from app.references.red_flags import notices, regions
+from tests.app.references.red_flag_rates import FILES, flagged, kinds, messages, rate
 
-_FILES = Path(__file__).parent / "red_flags"
-_RULES = tomllib.loads(Path(red_flags.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-
-
-def _messages(name: str) -> list[tuple[str, Kind | None]]:
-    lines = (_FILES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [(line["text"], line["kind"]) for line in map(json.loads, lines)]
+_SAID = tomllib.loads(FILE.read_text(encoding="utf-8"))
+_ENGLISH = ("everyday", "indirect", "voices")
 
 
-def _kinds(text: str) -> list[str]:
-    return [notice.kind for notice in notices(text, "US")]
+def _share(names: list[str], *, needed: bool) -> float:
+    texts = [text for name in names for text, kind in messages(name) if bool(kind) is needed]
+    found = flagged(texts)
+    assert len(found) >= 20
+    return sum(found) / len(found)
 
 
 def test_a_question_about_a_stroke_is_none() -> None:
-    assert _kinds("What are the symptoms of a stroke?") == []
-    assert _kinds("my father's face is drooping and he can't speak") == ["emergency"]
-    assert _kinds("My father had a stroke five years ago. What should he eat?") == []
+    assert kinds("What are the symptoms of a stroke?") == []
+    assert kinds("my father's face is drooping and he can't speak") == ["emergency"]
+    assert kinds("My father had a stroke five years ago. What should he eat?") == []
 
 
-@pytest.mark.parametrize(("name", "least"), [("before", 75), ("after", 75), ("blind", 40)])
-def test_emergencies_are_flagged_by_their_kind(name: str, least: int) -> None:
-    emergencies = [(text, kind) for text, kind in _messages(name) if kind]
-    assert len(emergencies) >= least
-    flagged = [text for text, _ in emergencies if _kinds(text)]
-    assert len(flagged) >= 0.95 * len(emergencies)
-    assert sum(kind in _kinds(text) for text, kind in emergencies) >= 0.95 * len(emergencies)
+@pytest.mark.parametrize("name", ["before", "after", "blind"])
+def test_emergencies_that_were_learned_are_flagged_by_their_kind(name: str) -> None:
+    emergencies = [(text, kind) for text, kind in messages(name) if kind]
+    assert sum(kind in kinds(text) for text, kind in emergencies) >= 0.95 * len(emergencies)
 
 
-def test_harmless_messages_are_not() -> None:
-    names = ("before", "after", "blind")
-    harmless = [text for name in names for text, kind in _messages(name) if not kind]
-    assert len(harmless) >= 150
-    assert sum(bool(_kinds(text)) for text in harmless) <= 0.02 * len(harmless)
+def test_harmless_messages_that_were_learned_are_not() -> None:
+    assert _share(["before", "after", "blind"], needed=False) <= 0.02
 
 
-def test_what_to_expect_of_messages_that_no_rule_was_made_for() -> None:
-    """Measured: 31 of 40 emergencies, 2 of 40 harmless messages."""
-    held_out = _messages("held_out")
-    flagged = [bool(kind) for text, kind in held_out if _kinds(text)]
-    assert sum(flagged) >= 0.75 * sum(bool(kind) for _, kind in held_out)
-    assert len(flagged) - sum(flagged) <= 0.05 * sum(kind is None for _, kind in held_out)
+def test_most_english_emergencies_that_nothing_was_made_for_are_noticed() -> None:
+    unseen = [f"{name}_unseen" for name in _ENGLISH]
+    assert _share(unseen, needed=True) >= 0.8
+    assert _share(["held_out"], needed=True) >= 0.85
+
+
+def test_most_spanish_ones_are_too() -> None:
+    assert _share(["spanish_unseen"], needed=True) >= 0.65
+
+
+def test_few_harmless_messages_that_nothing_was_made_for_are_flagged() -> None:
+    unseen = [*(f"{name}_unseen" for name in _ENGLISH), "spanish_unseen", "held_out"]
+    assert _share(unseen, needed=False) <= 0.06
 
 
 def test_encyclopedic_questions_are_not() -> None:
-    questions = (_FILES / "questions.txt").read_text(encoding="utf-8").splitlines()
+    questions = (FILES / "questions.txt").read_text(encoding="utf-8").splitlines()
     assert len(questions) >= 30
-    assert [question for question in questions if _kinds(question)] == []
+    assert [question for question in questions if kinds(question)] == []
+
+
+_OPENERS = [
+    "what do i do if", "what should i do if", "what can i do when", "can you tell me what to do,",
+    "is it an emergency if", "is it serious when", "how serious is it if", "do i need to worry if",
+    "should i call someone if", "do you know what it means when", "tell me what to do if",
+    "i want to know what to do when", "i would like to ask,", "i need information,",
+    "what happens if", "how do i help when", "where can i get help if", "is it normal that",
+    "could you explain why", "i have a question about my family:", "what is it when",
+    "what are the signs that", "what could it be if", "how can i tell if it is urgent when",
+]  # fmt: skip
+_MESSAGES = [
+    ("my dad is unconscious and not breathing", "emergency"),
+    ("my wife's face is drooping and she can't speak", "emergency"),
+    ("my son is choking and turning blue", "emergency"),
+    ("my baby is limp and won't wake up", "emergency"),
+    ("i can't breathe and my throat is closing up", "emergency"),
+    ("my daughter swallowed bleach and is vomiting", "poisoning"),
+    ("i took 40 paracetamol tablets", "overdose"),
+    ("my husband beats me and says he will kill me", "abuse"),
+]
+
+
+@pytest.mark.parametrize("opener", _OPENERS)
+def test_no_opener_silences_an_emergency(opener: str) -> None:
+    assert len(set(_OPENERS)) == 24
+    for message, kind in _MESSAGES:
+        assert kind in kinds(message)
+        assert kind in kinds(f"{opener} {message}"), f"{opener} {message}"
 
 
 @pytest.mark.parametrize("region", regions())
 def test_every_region_has_a_contact_for_every_kind(region: str) -> None:
-    kinds = set(_RULES["texts"])
-    assert set(_RULES["contacts"][region]) == kinds
+    every = set(_SAID["texts"])
+    assert set(_SAID["contacts"][region]) == set(_SAID["spanish"]) == every
     text = "I want to kill myself, I took 40 pills and drank bleach, he beats me, I can't breathe"
     found = notices(text, region)
-    assert {notice.kind for notice in found} == kinds
+    assert {notice.kind for notice in found} == every
     assert all(notice.contact and notice.text for notice in found)
-    emergency = _RULES["contacts"][region]["emergency"]
+    emergency = _SAID["contacts"][region]["emergency"]
     assert all(emergency in notice.contact for notice in found if notice.contact[0].isdigit())
+
+
+def test_who_writes_spanish_is_told_in_spanish_first() -> None:
+    (spanish,) = notices("mi papá no respira y está morado", "US")
+    assert spanish.text.startswith(_SAID["spanish"]["emergency"])
+    (english,) = notices("my mama can't breathe", "US")
+    assert spanish.text.endswith(english.text)
+    assert english.text == _SAID["texts"]["emergency"]
 
 
 def test_spelling_and_punctuation_make_no_difference() -> None:
     for text in ("I can’t breathe!!", "i cant breathe", "I CAN'T BREATHE...", "I\ncan't\tbreathe"):
-        assert _kinds(text) == ["emergency"]
+        assert kinds(text) == ["emergency"]
 
 
-def test_who_is_in_haste_need_not_say_i() -> None:
-    assert _kinds("coughing up cups of blood since this morning") == ["emergency"]
-    assert _kinds("Coughing up blood") == []
-
-
-def test_a_gap_stands_for_words_wherever_it_is_written() -> None:
-    assert _kinds("i sliced my left index finger off") == ["emergency"]
-    assert not [group for group in red_flags._rules().groups.values() if "~" in group.pattern]
-
-
-def test_words_are_read_as_they_were_meant() -> None:
-    assert _kinds("my doughter is chocking") == _kinds("my daughter is choking") == ["emergency"]
-    wrong = _RULES["spellings"].keys() & set(_RULES["spellings"].values())
-    assert not wrong, "what is corrected is corrected once"
-
-
-def test_every_group_of_words_is_used_and_every_rule_finds_its_groups() -> None:
-    words = _RULES["words"]
-    named = {"person", "urgent", "general", "past", "now"}
-    for phrases in words.values():
-        named.update(re.findall(r"\{([a-z_]+)\}", " ".join(phrases)))
-    for rule in _RULES["rules"]:
-        named.update([*rule.get("all", []), *rule.get("points", {}), *rule.get("unless", [])])
-    assert named == set(words)
-
-
-def test_nothing_repeats_without_bound_but_words() -> None:
-    """Nested or open repeats are what makes a regular expression take for ever."""
-    for phrases in _RULES["words"].values():
-        for phrase in phrases:
-            rest = re.sub(r"\\[wd][*+]", "", phrase)
-            assert not {"*", "+"} & set(rest)
-            assert not re.search(r"\{\d*,\}", rest)
+def test_rates_are_told_with_wilsons_interval() -> None:
+    assert rate([True] * 17 + [False] * 3) == "17 of 20 (85%, 64-95%)"
+    assert rate([False] * 20) == "0 of 20 (0%, 0-16%)"
 
 
 _REPEATED = [

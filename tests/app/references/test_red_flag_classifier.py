@@ -1,0 +1,60 @@
+"""The classifier as it is served: what it holds, and that it reads as its training wrote."""
+
+import numpy as np
+import pytest
+
+from app.references import red_flag_classifier
+from app.references.normalising import plain, words_of
+from app.references.red_flag_classifier import FILE, buckets, classified, likely_kinds
+from training.references import red_flag_model
+
+
+def test_its_file_is_small() -> None:
+    assert FILE.stat().st_size <= 300_000
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("the rescue puffer isnt doing a thing and he is gasping", "emergency"),
+        ("she is eighteen days old and boiling, thermometer 38.8", "emergency"),
+        ("our whole house is queasy since the boiler was fixed, better outside", "poisoning"),
+        ("my stepdad comes to my bed and touches me", "abuse"),
+        ("no quiero seguir viviendo", "self_harm"),
+        ("se tomó un frasco de pastillas", "overdose"),
+        ("what is a balanced breakfast", None),
+        ("qué vitaminas son buenas para el pelo", None),
+    ],
+)
+def test_what_no_rule_was_written_for_has_its_kind(text: str, kind: str | None) -> None:
+    assert classified(words_of(plain(text))) == kind
+
+
+@pytest.mark.parametrize("text", ["I can't breathe, señor!", "", "ab", "\U0001d41ah \ud83d now"])
+def test_training_reads_and_hashes_alike(text: str) -> None:
+    words = words_of(plain(text))
+    if text.isprintable():
+        assert red_flag_model.plain_words(text) == words
+    for length in red_flag_model.LENGTHS:
+        served = buckets(words, length, red_flag_model.BUCKETS)
+        if "\ud83d" not in words:
+            assert (served == red_flag_model.buckets(words, length)).all()
+        assert len(served) == max(0, len(words) - length + 1)
+
+
+def test_it_serves_what_training_rounded() -> None:
+    model = red_flag_classifier._model()
+    trained = red_flag_model.Model(model.numbers, model.scale, model.bias)
+    texts = ["my dad cant breathe", "what is asthma", "quiero morir", "he took forty pills"]
+    served = [1 - likely_kinds(words_of(plain(text)))[-1] for text in texts]
+    assert np.allclose(trained.harm(texts), served, atol=1e-5)
+    assert model.kinds == red_flag_model.KINDS
+
+
+def test_an_emergency_in_a_long_text_is_found() -> None:
+    story = "today i had soup for lunch and later we watched the birds in the garden. "
+    assert classified(words_of(plain(story * 20))) is None
+    text = (
+        story * 10 + "now i cannot breathe and my lips are turning blue please help. " + story * 10
+    )
+    assert classified(words_of(plain(text))) == "emergency"
