@@ -72,7 +72,7 @@ class _Reader:
             repeat = _REPEAT.match(pattern, place)
             if repeat:
                 place = repeat.end()
-            missing = bool(repeat) and (repeat[0] in "?*" or repeat[0].startswith("{0"))
+            missing = repeat is not None and (repeat[0] in "?*" or repeat[0].startswith("{0"))
             yield str(token.lastgroup), token[0], missing
         yield "end", "", False
 

@@ -33,7 +33,7 @@ def drawn(template: str, slots: Mapping[str, Sequence[str]], most: int, seed: in
             return chance.choice(slots[match[3]])
         return "" if match[2] and chance.random() < 0.5 else chance.choice(match[1].split("|"))
 
-    seen = set()
+    seen: set[str] = set()
     for _ in range(2 * most):
         text, left = template, 1
         while left:
@@ -45,7 +45,7 @@ def drawn(template: str, slots: Mapping[str, Sequence[str]], most: int, seed: in
 
 
 def misspelled(text: str, chance: random.Random) -> str:
-    """Return a text with some letters lost, doubled, swapped or wrong: in a word, in a long text more."""
+    """Return a text with a letter lost, doubled, swapped or wrong in some words."""
     words = text.split()
     for _ in range(1 + len(words) // 9):
         place = chance.randrange(len(words))
