@@ -65,7 +65,7 @@ def notices(text: str, region: str) -> list[Notice]:
     words = words_of(simple)
     found = kinds_by_rules(simple) | {classified(words)}
     texts = _texts()
-    spanish = texts.spanish if _is_spanish(words.split()) else {}
+    spanish = texts.spanish if found != {None} and _is_spanish(words.split()) else {}
     return [
         Notice(kind, f"{spanish.get(kind, '')} {said}".strip(), texts.contacts[region][kind])
         for kind, said in texts.texts.items()
@@ -74,6 +74,5 @@ def notices(text: str, region: str) -> list[Notice]:
 
 
 def _is_spanish(words: list[str]) -> bool:
-    return sum(word in _texts().spanish_words for word in words) >= max(
-        1, _SPANISH_SHARE * len(words)
-    )
+    known = _texts().spanish_words
+    return sum(word in known for word in words) >= max(1, _SPANISH_SHARE * len(words))
