@@ -8,6 +8,7 @@ from benchmarks import (
     beside,
     calibrate,
     cluster,
+    drafts,
     engine,
     growth,
     int8,
@@ -26,6 +27,7 @@ from benchmarks.harness import results
 
 BENCHMARKS = {
     "engine": engine,
+    "drafts": drafts,
     "serving": serving,
     "arrivals": arrivals,
     "growth": growth,

@@ -1,9 +1,10 @@
-"""Ways to make tokens from one model, in one process: ours, transformers', other engines'.
+"""Ways to make tokens from one model, in process: ours, transformers', other engines'.
 
 The model is GPT-2's 124M shape with random weights, which costs exactly what trained ones cost.
-All get the same prompts and make the same number of tokens, greedily, in interleaved rounds; the
-median is shown, and for a single stream what share of the memory's speed that is: a step reads all
-weights once. A long table can be made in parts, `--concurrent 16 --keep add`.
+Each peer has a process of its own. All get the same prompts and make the same number of tokens,
+greedily, in interleaved rounds; the median is shown, and for a single stream what share of the
+memory's speed that is: a step reads all weights once.
+A long table can be made in parts, `--concurrent 16 --keep add`.
 """
 
 import argparse
@@ -16,11 +17,20 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig
 
+from benchmarks.harness.apart import apart
 from benchmarks.harness.bandwidth import Reader
 from benchmarks.harness.interleaving import interleaved, timed
 from benchmarks.harness.results import Row, record, report
 from benchmarks.harness.servers import random_gpt2
-from benchmarks.peers import bare_loop, ctranslate2, generate, openvino, ours
+from benchmarks.peers import (
+    bare_loop,
+    ctranslate2,
+    generate,
+    llama_cpp,
+    openvino,
+    openvino_genai,
+    ours,
+)
 from benchmarks.peers.contract import Case, Peer, Prompts, Unsupported
 
 _PROMPT_TOKENS = 24
@@ -34,6 +44,8 @@ PEERS: dict[str, Peer] = {
     "bare-loop": bare_loop,
     "ctranslate2": ctranslate2,
     "openvino": openvino,
+    "openvino-genai": openvino_genai,
+    "llama.cpp": llama_cpp,
 }
 
 
@@ -41,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's options."""
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--new-tokens", type=int, default=64)
-    parser.add_argument("--concurrent", type=int, nargs="+", default=[1, 4, 8, 16, 32])
+    parser.add_argument("--concurrent", type=int, nargs="+", default=[1, 4, 16, 32, 64])
     parser.add_argument("--peers", nargs="+", choices=[*PEERS], default=[*PEERS])
     parser.add_argument("--repeats", type=int, default=3)
 
@@ -52,9 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(17)
     with random_gpt2() as directory, ExitStack() as closing:
         peers = ["generate", *(name for name in arguments.peers if name != "generate")]
-        cases, missing = _load([PEERS[name] for name in peers], directory, device)
-        for case in cases.values():
-            closing.callback(case.close)
+        cases, missing = _load([PEERS[name] for name in peers], directory, device, closing)
         rows: dict[str, Row] = {name: {"case": name} for name in cases}
         limits: list[Row] = []
         columns = {}
@@ -85,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _load(
-    peers: list[Peer], directory: Path, device: torch.device
+    peers: list[Peer], directory: Path, device: torch.device, closing: ExitStack
 ) -> tuple[dict[str, Case], list[Row]]:
     """Return what can run here, and a row for each peer that cannot."""
     cases: dict[str, Case] = {}
@@ -93,7 +103,7 @@ def _load(
     for peer in peers:
         name = " ".join(peer.PACKAGES)
         try:
-            cases |= peer.cases(directory, device)
+            cases |= closing.enter_context(apart(peer.__name__, directory, device))
         except ImportError:
             missing.append({"case": name, "note": f"not installed: pip install {name}"})
         except Unsupported as reason:

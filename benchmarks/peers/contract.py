@@ -24,6 +24,7 @@ class Case:
 class Peer(Protocol):
     """A module of `benchmarks.peers` that takes part in the engine's benchmark."""
 
+    __name__: str
     PACKAGES: tuple[str, ...]
     """The distributions that it needs besides this project's own."""
 

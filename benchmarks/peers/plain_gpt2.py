@@ -1,7 +1,6 @@
 """GPT-2's forward pass written out once more, without a framework's bookkeeping around it.
 
-Where keys and values are kept is the caller's affair: a buffer for the bare loop, a state inside
-the graph for a compiler.
+Where keys and values are kept is the caller's affair.
 """
 
 from collections.abc import Callable
@@ -19,12 +18,10 @@ def next_tokens(
     ids: torch.Tensor,
     positions: torch.Tensor,
     remember: Remember,
-    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the likeliest token after each row of `ids` [batch, new], as int64 [batch, 1].
 
-    `model` is a GPT2LMHeadModel, packed or not; `mask` [batch, 1, new, all] is true where a query
-    may look, and without one a prompt is read causally.
+    `model` is a GPT2LMHeadModel; a prompt is read causally.
     """
     inner, heads = model.transformer, model.config.n_head
     hidden = inner.wte(ids) + inner.wpe(positions)
@@ -32,9 +29,8 @@ def next_tokens(
         mixed = block.attn.c_attn(block.ln_1(hidden)).chunk(3, dim=-1)
         query, key, value = (each.unflatten(-1, (heads, -1)).transpose(1, 2) for each in mixed)
         key, value = remember(number, key, value)
-        causal = mask is None and ids.shape[1] > 1
         found = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=causal
+            query, key, value, is_causal=ids.shape[1] > 1
         )
         hidden = hidden + block.attn.c_proj(found.transpose(1, 2).flatten(-2))
         inside = functional.gelu(block.mlp.c_fc(block.ln_2(hidden)), approximate="tanh")

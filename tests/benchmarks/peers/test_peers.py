@@ -1,13 +1,24 @@
 """Peers make the tokens that `generate()` makes: they are compared at the same work."""
 
+import importlib
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoTokenizer
 
 from benchmarks import engine
-from benchmarks.peers import bare_loop, ctranslate2, generate, openvino, ours
+from benchmarks.peers import (
+    bare_loop,
+    ctranslate2,
+    generate,
+    llama_cpp,
+    openvino,
+    openvino_genai,
+    ours,
+)
 from benchmarks.peers.contract import Case, Peer
 
 CPU = torch.device("cpu")
@@ -46,13 +57,19 @@ def test_ours_makes_the_same(pair: Path, wanted: list[list[int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "name"), [(ctranslate2, "CTranslate2, fp32"), (openvino, "OpenVINO, fp32")]
+    ("peer", "name"),
+    [
+        (ctranslate2, "CTranslate2, fp32"),
+        (openvino, "OpenVINO, fp32"),
+        (openvino_genai, "OpenVINO GenAI, fp32"),
+        (llama_cpp, "llama.cpp (AVX2 wheel), fp32"),
+    ],
 )
 def test_other_engines_make_the_same_where_they_are_installed(
     peer: Peer, name: str, pair: Path, wanted: list[list[int]]
 ) -> None:
     for package in peer.PACKAGES:
-        pytest.importorskip(package)
+        pytest.importorskip(package.replace("-", "_"))
     made = peer.cases(pair / "base", CPU)[name].generate(PROMPTS, NEW_TOKENS)
     assert all(len(answer) == NEW_TOKENS for answer in made)
     end = AutoTokenizer.from_pretrained(pair / "base").eos_token_id
@@ -63,19 +80,30 @@ def test_other_engines_make_the_same_where_they_are_installed(
 
 
 def test_a_peer_that_is_not_installed_says_how_to_get_it(
-    pair: Path, monkeypatch: pytest.MonkeyPatch
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Absent:
-        PACKAGES: tuple[str, ...] = ("absent", "another")
-
-        def cases(self, directory: Path, device: torch.device) -> dict[str, Case]:
-            raise ImportError
-
-    cases, missing = engine._load([Absent()], pair / "base", CPU)
+    (tmp_path / "absent_peer.py").write_text(
+        'PACKAGES = ("absent", "another")\ndef cases(directory, device):\n    import absent\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    absent: Any = importlib.import_module("absent_peer")
+    with ExitStack() as closing:
+        cases, missing = engine._load([absent], pair / "base", CPU, closing)
     assert cases == {}
     assert missing == [
         {"case": "absent another", "note": "not installed: pip install absent another"}
     ]
+
+
+def test_a_peer_works_in_a_process_of_its_own(pair: Path, wanted: list[list[int]]) -> None:
+    with ExitStack() as closing:
+        cases, _ = engine._load([bare_loop], pair / "base", CPU, closing)
+        case = cases["bare PyTorch loop, fp32"]
+        assert case.generate(PROMPTS, NEW_TOKENS) == wanted
+        assert case.bytes_per_weight == 4
+        with pytest.raises(RuntimeError, match=r"bare PyTorch loop, fp32: .*index out of range"):
+            case.generate([[10**6]], 1)
+        assert case.generate(PROMPTS, NEW_TOKENS) == wanted, "it lives on"
 
 
 def test_an_answer_that_is_too_short_is_no_speed() -> None:
