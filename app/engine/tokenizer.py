@@ -149,7 +149,7 @@ def _as_special(token: AddedToken) -> AddedToken:
 class _GenerationBlock(Extension):
     """`{% generation %}`, by which templates tell trainers what the model says: plain text here."""
 
-    tags = frozenset({"generation"})
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
 
     def parse(self, parser: Parser) -> list[Node]:
         """Return what stands in the block."""
