@@ -174,7 +174,10 @@ def test_a_line_of_json_ends_at_a_line_end_alone(tmp_path: Path) -> None:
 def test_half_a_pair_of_surrogates_is_no_text(tmp_path: Path) -> None:
     content = rb'{"question": "What \ud83d?", "answer": "\ud83d\ude00 \udc00So."}'
     table = read(tmp_path / "mine.jsonl", content)
-    assert table.loc[0, ["Question", "Answer"]].tolist() == ["What \ufffd?", "\U0001f600 \ufffdSo."]
+    assert [table.loc[0, name] for name in ("Question", "Answer")] == [
+        "What \ufffd?",
+        "\U0001f600 \ufffdSo.",
+    ]
     prepare(tmp_path / "mine.jsonl", tmp_path / "data")
 
 
