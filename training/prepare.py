@@ -112,7 +112,12 @@ def _tell_what_is_missing(cleaned: pd.DataFrame, source: Path) -> None:
         )
     counts = cleaned["Split"].value_counts()
     lacking = [name for name in ("train", "valid_unseen", "test_unseen") if name not in counts]
-    if lacking:
+    if "train" in lacking and "heldout" in counts:
+        logger.warning(
+            "no row for train: all that are not tested on have the question, or nearly the answer, "
+            "of one that is. Have each question name its topic"
+        )
+    elif lacking:
         logger.warning(
             "no row for %s: %s rows of %s topics are too few to train, validate and test on "
             "topics of their own, which takes three or more. Add rows of other topics, or name "

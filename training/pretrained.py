@@ -4,7 +4,6 @@ What is broken is told in one line that names the file and the remedy. Knows not
 the model is for.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,22 +22,14 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from training.errors import TrainingError
+from training.model_directory import OLD_BUFFERS, check_files, some
 
-_LFS_POINTER = b"version https://git-lfs"
-_JSON_FILES = frozenset(
-    {
-        "added_tokens.json",
-        "config.json",
-        "generation_config.json",
-        "model.safetensors.index.json",
-        "special_tokens_map.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "vocab.json",
-    }
-)
-_SHOWN_NAMES = 3
-_OLD_BUFFERS = (".attn.bias", ".attn.masked_bias")  # masks that early versions saved with weights
+_WRAPPERS = {
+    "_orig_mod": "torch.compile",
+    "_fsdp_wrapped_module": "FSDP",
+    "base_layer": "an adapter",
+    "module": "DataParallel",
+}
 _IDS = frozenset({"bos_token_id", "eos_token_id", "pad_token_id"})
 _BOOKKEEPING = frozenset({"use_cache", "output_attentions", "output_hidden_states"})
 
@@ -58,9 +49,9 @@ def load_pretrained(
     """
     directory = Path(source)
     if directory.is_dir():
-        _check_files(directory)
+        check_files(directory)
     with _reading(source, "config.json"):
-        config = AutoConfig.from_pretrained(source, revision=revision)
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     if config.model_type != "gpt2":
         raise TrainingError(f"{source}: it is a {config.model_type}; only GPT-2 is trained here")
     if method := getattr(config, "quantization_config", None):
@@ -74,7 +65,7 @@ def load_pretrained(
             setattr(config, name, value)
     with _reading(source, "its tokenizer"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            source, revision=revision
+            source, revision=revision, trust_remote_code=False
         )
         empty = not tokenizer.encode("What is asthma?", add_special_tokens=False)
     with _reading(source, "its weights"), _without_transformers_report():
@@ -82,6 +73,7 @@ def load_pretrained(
             source,
             revision=revision,
             config=config,
+            trust_remote_code=False,  # or it would ask at the keyboard
             dtype=torch.float32,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # reported instead
@@ -150,46 +142,12 @@ def _without_transformers_report() -> Iterator[None]:
         transformers_logging.set_verbosity(before)
 
 
-def _check_files(directory: Path) -> None:
-    if (directory / "adapter_config.json").exists():
-        raise TrainingError(
-            f"{directory}: it holds an adapter; merge that into its model (in peft: "
-            "merge_and_unload) and save the whole model"
-        )
-    if not (directory / "config.json").is_file():
-        raise TrainingError(f"{directory} is no model directory: it has no config.json")
-    for path in sorted(directory.iterdir()):
-        if path.suffix not in (".safetensors", ".json", ".txt"):
-            continue
-        try:
-            with path.open("rb") as file:
-                beginning = file.read(len(_LFS_POINTER))
-        except OSError as error:
-            raise TrainingError(f"{path} cannot be read: {error}") from error
-        if beginning == _LFS_POINTER:
-            raise TrainingError(f"{path} is a pointer of Git LFS: `git lfs pull` fetches the file")
-        if not beginning:
-            raise TrainingError(f"{path} is empty: copy it again")
-        if path.name in _JSON_FILES:
-            _check_json(path)
-
-
-def _check_json(path: Path) -> None:
-    """Refuse a file that is damaged: transformers passes over some of them without a word."""
-    try:
-        dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise TrainingError(
-            f"{path} is damaged ({str(error).splitlines()[0]}): copy it again"
-        ) from error
-
-
 def _check_weights(source: str, model: Any, report: dict[str, Any]) -> None:
     missing = set(report["missing_keys"])
-    surplus = {name for name in report["unexpected_keys"] if not name.endswith(_OLD_BUFFERS)}
+    surplus = {name for name in report["unexpected_keys"] if not name.endswith(OLD_BUFFERS)}
     reshaped = {name for name, *_ in report["mismatched_keys"]}
     faults = [
-        f"{len(names)} {kind} ({_some(names)})"
+        f"{len(names)} {kind} ({some(names)})"
         for kind, names in (("missing", missing), ("surplus", surplus), ("reshaped", reshaped))
         if names
     ]
@@ -201,16 +159,11 @@ def _check_weights(source: str, model: Any, report: dict[str, Any]) -> None:
             raise TrainingError(f"{source}: {name} is not all finite numbers; train it again")
 
 
-def _some(names: Iterable[str]) -> str:
-    listed = sorted(names)
-    return ", ".join(listed[:_SHOWN_NAMES]) + (", …" if len(listed) > _SHOWN_NAMES else "")
-
-
 def _likely_cause(missing: set[str], surplus: set[str], reshaped: set[str]) -> str:
     """Return what probably happened to the weights, and what to do."""
-    for wrapper, maker in (("_orig_mod.", "torch.compile"), ("module.", "DataParallel")):
-        if any(name.startswith(wrapper) for name in surplus):
-            return f"they were saved from inside {maker}; take {wrapper!r} off their names"
+    for wrapper, maker in _WRAPPERS.items():
+        if any(wrapper in name.split(".") for name in surplus):
+            return f"they were saved from inside {maker}; take '{wrapper}.' off their names"
     if missing and surplus:
         return "they are another model's, or their names were changed"
     if reshaped:

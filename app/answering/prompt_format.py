@@ -16,6 +16,8 @@ from app.errors import CheckpointError
 
 # Private-use characters: no template contains them, so they mark where texts go.
 _PLACEHOLDER = "\ue000"
+_SPACED = f" a{_PLACEHOLDER}B \n"
+"""Shows whether a template gives a question as it is."""
 _PASSAGES = (("\ue001", "\ue002"), ("\ue003", "\ue004"))
 
 
@@ -46,19 +48,25 @@ class PromptFormat:
     stop: str
     context: ContextFormat | None = None
     """None: the model never learned to read passages."""
+    trims: bool = False
+    """Whether the template takes the white space around a question away."""
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "PromptFormat":
         """Read the format from a tokenizer's chat template and end-of-sequence token.
 
         Raises:
-            CheckpointError: the template is missing, fails, or does not show the question once.
+            CheckpointError: the template is missing, fails, or does not show the question once,
+                as it is or trimmed.
 
         """
         if not tokenizer.chat_template:
             raise CheckpointError("the tokenizer has no chat template, so it has no prompt format")
         try:
-            rendered = tokenizer.render([{"role": "user", "content": _PLACEHOLDER}])
+            rendered, spaced = (
+                tokenizer.render([{"role": "user", "content": text}])
+                for text in (_PLACEHOLDER, _SPACED)
+            )
         except Exception as error:  # a template may divide by zero, too
             raise CheckpointError(f"the chat template does not render: {error}") from error
         parts = rendered.split(_PLACEHOLDER)
@@ -66,8 +74,11 @@ class PromptFormat:
             raise CheckpointError(
                 f"the chat template shows the question {len(parts) - 1} times instead of once"
             )
+        trims = _SPACED not in spaced
+        if _SPACED.strip() not in spaced:
+            raise CheckpointError("the chat template changes the question's text")
         context = _context_format(tokenizer, *parts)
-        return cls(parts[0], parts[1], str(tokenizer.eos_token), context)
+        return cls(parts[0], parts[1], str(tokenizer.eos_token), context, trims)
 
     @classmethod
     def of_model(cls, fine_tuned: ServedModel) -> "PromptFormat":
@@ -117,18 +128,20 @@ class PromptFormat:
         marker = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
         ids: list[int] = []
         plain = ""
+        last = ""
         for part in self._parts(question, passages):
             start = 0
             for found in () if part.is_data else marker.finditer(part.text):
-                ids += tokenizer.encode(plain + part.text[start : found.start()])
+                plain += part.text[start : found.start()]
+                ids += tokenizer.encode(tokenizer.between(last, plain, found[0]))
                 ids += tokenizer.encode_marked(found[0])
-                plain, start = "", found.end()
+                plain, last, start = "", found[0], found.end()
             plain += part.text[start:]
-        return ids + tokenizer.encode(plain)
+        return ids + tokenizer.encode(tokenizer.between(last, plain, ""))
 
     def _parts(self, question: str, passages: Sequence[Passage] | None) -> Iterator["_Part"]:
         yield _Part(self.before)
-        yield _Part(question, is_data=True)
+        yield _Part(question.strip() if self.trims else question, is_data=True)
         assert self.context or passages is None, "passages are for a model that reads"
         if self.context and passages is not None and not passages:
             yield _Part(self.context.nothing)

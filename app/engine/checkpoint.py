@@ -12,7 +12,12 @@ from pathlib import Path
 from app.engine.backends.choosing import Wanted, compute
 from app.engine.backends.interface import Backend
 from app.engine.interface import Source
-from app.engine.model_files import locate, model_config, no_repeat_ngram_size
+from app.engine.model_files import (
+    locate,
+    model_config,
+    no_repeat_ngram_size,
+    unused_defaults,
+)
 from app.engine.tokenizer import Tokenizer
 from app.engine.tokenizer_files import read_tokenizer
 from app.errors import CheckpointError
@@ -71,11 +76,19 @@ def load(
         config = model_config(directory)
         tokenizer = read_tokenizer(directory)
         guard = no_repeat_ngram_size(directory, config)
+        unused = unused_defaults(directory, config, tokenizer.eos_token_id)
         wanted = Wanted(device, dtype, threads, cache_tokens, models_on_card)
         computed = compute(directory, config, wanted)
         _check_vocabulary(tokenizer, computed.vocabulary)
     except CheckpointError as error:
         raise CheckpointError(f"{source.name}: {error}") from error
+    if unused:
+        logger.warning(
+            "%s: its generation_config.json (or config.json) sets %s, which is not used: requests "
+            "say how answers are decoded, and the tokenizer's end token ends them",
+            source.name,
+            ", ".join(unused),
+        )
     backend = computed.backend
     checkpoint = Checkpoint(
         source.name, directory, revision, tokenizer, backend, computed.parameters,

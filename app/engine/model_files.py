@@ -4,13 +4,41 @@ Knows nothing about weights or what runs them. A hub id is looked up in the hub,
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from app.engine.interface import Source
 from app.errors import CheckpointError
 
+LFS_POINTER = "version https://git-lfs"
 _HUB_FILES = ["*.json", "*.txt", "*.jinja", "*.safetensors", "training_text.npz"]
+
+_DECODING: Mapping[str, Any] = MappingProxyType(
+    {
+        **dict.fromkeys(("temperature", "top_p", "typical_p", "guidance_scale"), 1.0),
+        **dict.fromkeys(("repetition_penalty", "encoder_repetition_penalty"), 1.0),
+        **dict.fromkeys(("num_beams", "num_beam_groups", "length_penalty"), 1),
+        **dict.fromkeys(("encoder_no_repeat_ngram_size", "min_length"), 0),
+        **dict.fromkeys(("diversity_penalty", "epsilon_cutoff", "eta_cutoff"), 0),
+        **dict.fromkeys(("do_sample", "early_stopping", "remove_invalid_values"), False),
+        **dict.fromkeys(("renormalize_logits", "token_healing"), False),
+        "max_length": 20,
+        "top_k": 50,
+        **dict.fromkeys(
+            (
+                *("bad_words_ids", "begin_suppress_tokens", "constraints", "dola_layers"),
+                *("exponential_decay_length_penalty", "force_words_ids", "forced_bos_token_id"),
+                *("forced_decoder_ids", "forced_eos_token_id", "max_new_tokens", "max_time"),
+                *("min_new_tokens", "min_p"),
+                *("penalty_alpha", "sequence_bias", "stop_strings", "suppress_tokens", "top_h"),
+                "watermarking_config",
+            )
+        ),
+    }
+)
+"""transformers' decoding options, each with the value that it has where nobody sets it."""
 
 
 def locate(source: Source) -> tuple[Path, str | None]:
@@ -58,7 +86,7 @@ def model_config(directory: Path) -> dict[str, Any]:
         )
     if not (directory / "config.json").is_file():
         raise CheckpointError("no config.json, so this is not a model directory")
-    config = _json(directory / "config.json")
+    config = read_object(directory / "config.json")
     if config.get("quantization_config"):
         raise CheckpointError(
             "its weights are quantised (quantization_config in config.json); save the model in "
@@ -76,16 +104,64 @@ def no_repeat_ngram_size(directory: Path, config: dict[str, Any]) -> int:
     """
     file = directory / "generation_config.json"
     # Older directories have what concerns generation in their config.json.
-    size = (_json(file) if file.is_file() else config).get("no_repeat_ngram_size") or 0
-    if not isinstance(size, int) or size < 0:
+    size = (read_object(file) if file.is_file() else config).get("no_repeat_ngram_size") or 0
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise CheckpointError(f"{file.name} cannot be read: no_repeat_ngram_size is {size!r}")
     return size
 
 
-def _json(file: Path) -> dict[str, Any]:
+def unused_defaults(directory: Path, config: Mapping[str, Any], end: int | None) -> list[str]:
+    """Return what a model says of how its answers are made, and nothing here does by itself.
+
+    Requests say how answers are decoded, and the tokenizer's token `end` ends them.
+
+    Raises:
+        CheckpointError: generation_config.json cannot be read.
+
+    """
+    file = directory / "generation_config.json"
+    said = read_object(file) if file.is_file() else config
+    unused = [
+        name
+        for name, nothing in _DECODING.items()
+        if (value := said.get(name)) is not None and value != nothing
+    ]
+    if said.get("eos_token_id") not in (None, end, [end]):
+        unused.append("eos_token_id")
+    return sorted(unused)
+
+
+def read_text(file: Path) -> str:
+    """Return a text file of a model.
+
+    Raises:
+        CheckpointError: it cannot be read, or is a pointer to what was not fetched.
+
+    """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file.name} cannot be read: {_first_line(error)}") from error
+    if text.startswith(LFS_POINTER):
+        raise CheckpointError(
+            f"{file.name} cannot be read: it is a Git LFS pointer, not the file; `git lfs pull` "
+            "fetches it"
+        )
+    return text
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Return what a JSON file of a model holds.
+
+    Raises:
+        CheckpointError: it cannot be read, is empty, or holds something else than an object.
+
+    """
+    if not (text := read_text(file)):
+        raise CheckpointError(f"{file.name} cannot be read: it is empty")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file.name} cannot be read: {_first_line(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{file.name} cannot be read: it holds no JSON object")

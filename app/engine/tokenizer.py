@@ -12,6 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from jinja2.exceptions import TemplateError
+from jinja2.ext import Extension
+from jinja2.nodes import Node
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
@@ -37,6 +40,7 @@ class Tokenizer:
     ) -> None:
         self.backend = backend
         self.special_tokens = list(special)
+        self._named = dict(named)
         self.eos_token = named.get("eos_token")
         self.eos_token_id = self._id_of(named.get("eos_token"))
         self.pad_token_id = self._id_of(named.get("pad_token"))
@@ -94,12 +98,23 @@ class Tokenizer:
 
         A marker that is not special would be read as control wherever a person types it.
         """
-        added = {token.content for token in self.backend.get_added_tokens_decoder().values()}
+        added = self._added()
         missing = [each for each in markers if each in added and each not in self.special_tokens]
-        self.backend.add_special_tokens(
-            [AddedToken(each, special=True, normalized=False) for each in missing]
-        )
+        self.backend.add_special_tokens([_as_special(added[each]) for each in missing])
         self.special_tokens += missing
+
+    def between(self, before: str, text: str, after: str) -> str:
+        """Return what is left of text between two special tokens, "" for none.
+
+        Some were saved to swallow the white space beside them (`lstrip`, `rstrip`).
+        """
+        added = self._added()
+        if before and added[before].rstrip:
+            text = text.lstrip()
+        return text.rstrip() if after and added[after].lstrip else text
+
+    def _added(self) -> dict[str, AddedToken]:
+        return {token.content: token for token in self.backend.get_added_tokens_decoder().values()}
 
     def render(self, messages: Sequence[Mapping[str, str]], **variables: Any) -> str:
         """Return the prompt that the chat template makes of messages, up to where an answer begins.
@@ -112,20 +127,42 @@ class Tokenizer:
         environment.globals |= {"raise_exception": _raise, "strftime_now": _strftime_now}
         environment.filters["tojson"] = _to_json
         template = environment.from_string(self.chat_template or "")
-        special = {"eos_token": self.eos_token} if self.eos_token else {}
-        return template.render(
-            messages=messages, add_generation_prompt=True, **(special | variables)
-        )
+        given = {"tools": None, "documents": None, "add_generation_prompt": True, **self._named}
+        return template.render(given | variables, messages=messages)
 
     def _id_of(self, token: str | None) -> int | None:
         found: int | None = None if token is None else self.backend.token_to_id(token)
         return found
 
 
+def _as_special(token: AddedToken) -> AddedToken:
+    return AddedToken(
+        token.content,
+        single_word=token.single_word,
+        lstrip=token.lstrip,
+        rstrip=token.rstrip,
+        normalized=False,
+        special=True,
+    )
+
+
+class _GenerationBlock(Extension):
+    """`{% generation %}`, by which templates tell trainers what the model says: plain text here."""
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: Parser) -> list[Node]:
+        """Return what stands in the block."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 def _sandbox() -> ImmutableSandboxedEnvironment:
     """Return what transformers renders chat templates in: a template of a stranger runs nothing."""
     return ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.loopcontrols", _GenerationBlock],
     )
 
 

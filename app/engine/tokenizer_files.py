@@ -5,7 +5,6 @@ Two kinds cover GPT-2: its own class, which is rebuilt from vocabulary and merge
 of other families transformers itself is asked, where it is installed.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
+from app.engine.model_files import read_object, read_text
 from app.engine.tokenizer import Tokenizer
 from app.errors import CheckpointError
 
@@ -128,7 +128,7 @@ def _add(backend: Backend, added: Mapping[int, AddedToken], special: Iterable[st
 
 def _chat_template(directory: Path, config: Mapping[str, Any]) -> str | None:
     file = directory / "chat_template.jinja"
-    template = file.read_text(encoding="utf-8") if file.is_file() else config.get("chat_template")
+    template = read_text(file) if file.is_file() else config.get("chat_template")
     if isinstance(template, list):  # an older form: several, by name
         template = {each["name"]: each["template"] for each in template}
     if isinstance(template, dict):
@@ -161,15 +161,7 @@ def _content(token: Any) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path.name} cannot be read: {error}") from error
-    if not isinstance(read, dict):
-        raise CheckpointError(f"{path.name} cannot be read: it holds no JSON object")
-    return read
+    return read_object(path) if path.is_file() else {}
 
 
 def _by_transformers(directory: Path, kind: str) -> Tokenizer:

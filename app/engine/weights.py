@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from app.engine.model_files import LFS_POINTER
 from app.errors import CheckpointError
 
 Array = NDArray[np.float32]
@@ -22,7 +23,8 @@ Array = NDArray[np.float32]
 _ONE_FILE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _SHOWN_NAMES = 3
-_LFS_POINTER = b"version https://git-lfs"
+_POINTER = LFS_POINTER.encode()
+_OTHERS = (".safetensors", ".gguf", ".h5", ".msgpack", ".onnx")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _STORED = MappingProxyType({"F64": np.float64, "F32": np.float32, "F16": np.float16})
 
@@ -114,7 +116,7 @@ def _files(directory: Path) -> list[Path]:
         raise CheckpointError(
             "its weights are pickled, and loading a pickle can run code; convert to safetensors"
         )
-    others = sorted(file.name for file in directory.glob("*.safetensors"))
+    others = sorted(file.name for file in directory.iterdir() if file.suffix in _OTHERS)
     found = f"; found {', '.join(others)}" if others else ""
     raise CheckpointError(f"no weights ({_ONE_FILE}, or shards and {_INDEX}){found}")
 
@@ -123,10 +125,10 @@ def _header(file: Path) -> dict[str, _Tensor]:
     """Return what a file holds, once the library has found it whole."""
     try:
         with file.open("rb") as opened:
-            start = opened.read(len(_LFS_POINTER))
+            start = opened.read(len(_POINTER))
         if not start:
             raise CheckpointError(f"{file.name} cannot be read: it is empty")
-        if start == _LFS_POINTER:
+        if start == _POINTER:
             raise CheckpointError(
                 f"{file.name} cannot be read: it is a Git LFS pointer, not the weights; "
                 "`git lfs pull` fetches them"

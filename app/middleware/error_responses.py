@@ -5,11 +5,13 @@ The one place where a failure becomes a response, whoever raised it.
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Scope
@@ -30,9 +32,17 @@ from app.logs import request_id
 from app.middleware.request_ids import HEADER
 from app.middleware.route_policy import route_path
 from app.middleware.unreadable_bodies import unreadable
-from app.middleware.wrong_paths import WITHOUT_PREFIX, advice, methods_advice
+from app.middleware.wrong_paths import WITHOUT_PREFIX, advice, methods_advice, with_head
 
 OPENAI_PREFIX = "/v1/"
+_PLAIN = MappingProxyType(
+    {
+        "model_attributes_type": "must be a JSON object",
+        "model_type": "must be a JSON object",
+        "dict_type": "must be a JSON object",
+    }
+)
+"""What is wrong, where Pydantic's own words are of Python."""
 _OPENAI_CODES: Mapping[type[ServiceError], str] = {
     PromptTooLong: "context_length_exceeded",
     UnknownModel: "model_not_found",
@@ -43,7 +53,7 @@ _OPENAI_CODES: Mapping[type[ServiceError], str] = {
 def speaks_openai(scope: Scope) -> bool:
     """Whether clients of this path expect errors in the shape of OpenAI's API."""
     path = route_path(scope)
-    return path.startswith(OPENAI_PREFIX) or path in WITHOUT_PREFIX
+    return f"{path}/".startswith(OPENAI_PREFIX) or path in WITHOUT_PREFIX
 
 
 def openai_error(body: dict[str, Any], cause: ServiceError | None = None) -> dict[str, Any]:
@@ -93,10 +103,17 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
         if found:
             return respond(request.scope, *found)
     elif detail == HTTPStatus.NOT_FOUND.phrase:
-        detail = advice(route_path(request.scope))
+        detail = advice(route_path(request.scope), _paths(request))
     elif detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
-        detail = methods_advice(request.method, (error.headers or {}).get("Allow", ""))
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = methods_advice(request.method, allowed)
+        return respond(request.scope, problem(status, detail), {"Allow": with_head(allowed)})
     return respond(request.scope, problem(status, detail), error.headers)
+
+
+def _paths(request: Request) -> set[str]:
+    """Return the paths that the service has, those with a model's name as `{model}`."""
+    return {str(route.path) for route in iter_route_contexts(request.app.routes)}
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -116,6 +133,10 @@ def _message(item: Mapping[str, Any]) -> str:
         return refused
     if kind == "literal_error":
         return f"{refused} other than {context['expected']}"
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if kind == "too_short" and context.get("min_length") == 1:
+        return "must not be empty"
     return str(item["msg"]).removeprefix("Value error, ")
 
 

@@ -1,4 +1,4 @@
-"""Why a body cannot be read as JSON: compressed, not in UTF-8, or nested without end."""
+"""Why a body cannot be read as JSON: compressed, not in UTF-8, nested or counting without end."""
 
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -37,6 +37,9 @@ def unreadable(headers: Headers, cause: BaseException | None) -> Unreadable | No
         return Unreadable(problem(HTTPStatus.BAD_REQUEST, said))
     if isinstance(cause, RecursionError):
         return Unreadable(problem(HTTPStatus.BAD_REQUEST, "The body is nested too deeply."))
+    if isinstance(cause, ValueError):  # Python reads no number of more digits than that
+        said = "The body holds a number of too many digits."
+        return Unreadable(problem(HTTPStatus.BAD_REQUEST, said))
     return None
 
 

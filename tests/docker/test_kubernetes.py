@@ -132,6 +132,13 @@ def test_scaling_and_scraping_find_what_they_ask_for(overlay: str) -> None:
 
 
 def test_the_gpu_overlay_asks_for_one() -> None:
-    container = pod_of(build("overlays/gpu"))["containers"][0]
+    resources = build("overlays/gpu")
+    assert of_kind(resources, "ConfigMap")["data"]["MEDQA_DEVICE"] == "cuda"  # or it is an error
+    overlay = DOCKER / "kubernetes" / "overlays" / "gpu" / "kustomization.yaml"
+    assert "driver 580.65" in overlay.read_text(encoding="utf-8")
+    container = pod_of(resources)["containers"][0]
+    cpu = pod_of(build("overlays/cpu"))["containers"][0]["resources"]["limits"]
+    for name in ("cpu", "memory"):
+        assert container["resources"]["limits"][name] != cpu.get(name)
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert container["image"].endswith("-cu130")

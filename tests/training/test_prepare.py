@@ -253,6 +253,17 @@ def test_too_few_topics_are_told_at_once(
     assert f"{topics * rows} rows of {topics} topics are too few" in caplog.text
 
 
+def test_a_question_that_all_rows_ask_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"Topic {n},What is it?,The sign {n} of it is {n * n} and {n * 7}." for n in range(20)]
+    (tmp_path / "mine.csv").write_text("\n".join(["Focus,Question,Answer", *rows]))
+    with caplog.at_level(logging.WARNING):
+        prepare(tmp_path / "mine.csv", tmp_path / "data")
+    assert "no row for train: all that are not tested on have the question" in caplog.text
+    assert "too few" not in caplog.text
+
+
 def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("Question,Answer\nWhat?,NaN\nWhy?,\n?,So.\n")
     with pytest.raises(DataError, match=r"none of its 3 rows can be learned from: no answer"):

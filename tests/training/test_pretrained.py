@@ -61,6 +61,15 @@ def headed(found: Weights) -> Weights:
 WRONG_WEIGHTS = {
     "compiled": (prefixed("_orig_mod."), r"29 missing .*surplus .*torch\.compile; take '_orig"),
     "parallel": (prefixed("module."), r"saved from inside DataParallel; take 'module\.'"),
+    "sharded": (prefixed("_fsdp_wrapped_module."), r"inside FSDP; take '_fsdp_wrapped_module\.'"),
+    "compiled inside": (
+        weights(
+            lambda found: {
+                name.replace("former.", "former._orig_mod."): value for name, value in found.items()
+            }
+        ),
+        r"missing .*surplus .*torch\.compile; take '_orig_mod\.'",
+    ),
     "wrapped": (prefixed("model."), r"missing .*surplus .*names were changed"),
     "layer missing": (
         weights(
@@ -74,13 +83,18 @@ WRONG_WEIGHTS = {
     "positions": (fields("config.json", n_positions=64), r"reshaped \(transformer\.wpe\.weight\)"),
     "vocabulary": (fields("config.json", vocab_size=300), r"reshaped \(transformer\.wte\.weight\)"),
 }
+
+
 BROKEN_FILES = {
     "lfs": (
         content("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:1"),
         r"model\.safetensors is a pointer of Git LFS: `git lfs pull`",
     ),
     "empty": (content("model.safetensors", ""), r"model\.safetensors is empty: copy it again"),
-    "garbage": (content("model.safetensors", "no weights"), "its weights cannot be read"),
+    "garbage": (
+        content("model.safetensors", "no weights"),
+        r"model\.safetensors cannot be read .*fetch or save it again",
+    ),
     "tokenizer cut": (content("tokenizer.json", '{"a'), r"tokenizer\.json is damaged"),
     "tokenizer other": (content("tokenizer.json", "{}"), "its tokenizer cannot be read"),
     "generation cut": (

@@ -54,10 +54,15 @@ def read_pairs(data: Path, column: str, value: str) -> list[Pair]:
     table = read_rows(data)
     rows = table[table[column] == value]
     if rows.empty:
-        raise DataError(
-            f"{data / 'medquad.csv'} has no rows with {column} {value!r}: its topics are too few "
-            "to part, which `prepare` told of; add rows of others, named in the column Focus"
+        why = (
+            "the notebook's rows are of topics with several questions each, five to have one to "
+            "validate with; choose a recipe that takes the others too (full, lora), or add such "
+            "topics, named in the column Focus"
+            if column == "SeedRow"
+            else "its topics are too few to part, which `prepare` told of; add rows of others, "
+            "named in the column Focus"
         )
+        raise DataError(f"{data / 'medquad.csv'} has no rows with {column} {value!r}: {why}")
     return [Pair(*pair) for pair in zip(rows["QuestionClean"], rows["AnswerClean"], strict=True)]
 
 

@@ -12,10 +12,12 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
+from zipfile import is_zipfile
 
 import pandas as pd
 
 from training.data import archive, tables
+from training.data.file_content import unpacked
 from training.errors import DataError
 
 NOTEBOOK_COLUMNS = ["Focus", "CUI", "SemanticType", "SemanticGroup", "Question", "Answer"]
@@ -64,8 +66,16 @@ def read_table(source: Path, collections: Container[int] | None = None) -> tuple
     tables.check_readable(str(source))
     if tables.is_table(source.name):
         if collections is not None:
-            raise _no_documents(source)
+            raise DataError(
+                f"{source}: no MedQuAD documents in it, for it is a table; give MedQuAD's archive "
+                "or its unpacked directory"
+            )
         return _table(str(source), _content(source))
+    if source.is_file() and not is_zipfile(source) and source.suffix.lower() != ".zip":
+        raise DataError(
+            f"{source}: not a readable zip archive, nor by its name a table; give {tables.KINDS}, "
+            "or a zip with one of these or MedQuAD's documents"
+        )
     wanted = ANSWERED_COLLECTIONS if collections is None else collections
     files = sorted(_xml_files(source, wanted), key=lambda file: (file.number, file.name))
     if not files:
@@ -88,9 +98,12 @@ def content_digest(files: list[XmlFile]) -> str:
 
 
 def _no_documents(source: Path) -> DataError:
+    seen = archive.names(source)
+    shown = ", ".join(seen[:4]) + (", …" if len(seen) > 4 else "")
     return DataError(
-        f"{source}: no MedQuAD documents (1_CancerGov_QA/….xml and so on) in it; give MedQuAD's "
-        "archive or its unpacked directory"
+        f"{source}: no MedQuAD documents (1_CancerGov_QA/….xml and so on) in it, but "
+        f"{shown or 'nothing at all'}; give MedQuAD's archive or its unpacked directory, or a "
+        f"table as {tables.KINDS}, which a zip may hold"
     )
 
 
@@ -103,7 +116,7 @@ def _content(source: Path) -> bytes:
 
 def _table(name: str, content: bytes) -> tuple[pd.DataFrame, str]:
     """Return a table's rows with every column that documents give, and its digest."""
-    content = tables.unpacked(name, content)
+    content = unpacked(name, content)
     table = tables.read(name, content)
     cuis = table.get("CUI", pd.Series("", index=table.index))
     table["AllCUIs"] = cuis  # what topics are joined by

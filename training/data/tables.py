@@ -5,21 +5,22 @@ The rest is refused with what was seen and what to do. Knows nothing about MedQu
 """
 
 import csv
-import gzip
 import io
 import json
 import logging
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
+from training.data.file_content import check_text
 from training.errors import DataError
 
 NEEDED = ("Question", "Answer")
+KINDS = ".csv, .tsv, .json or .jsonl, as it is or gzipped"
+"""What a table's name may end in."""
 _NAMES = {
     "Focus": ("focus", "focusarea", "questionfocus"),
     "CUI": ("cui", "umlscui"),
@@ -37,7 +38,6 @@ _NAMES = {
 _SEPARATORS = {".csv": ",;\t|", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 _OTHERS = (".parquet", ".arrow", ".feather", ".xlsx", ".xls", ".ods", ".sqlite", ".db", ".pkl")
-_LARGEST_BYTES = 256 * 2**20  # MedQuAD sevenfold; spaces zip a thousandfold
 _MISSING = frozenset({"nan", "-nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nil"})
 """How programs write that there is no value, in any case: pandas, R, Excel and databases."""
 _WORD = re.compile(r"\w")
@@ -62,38 +62,23 @@ def check_readable(name: str) -> None:
         )
 
 
-def unpacked(name: str, content: bytes) -> bytes:
-    """Return a file's content without gzip's compression.
-
-    Raises:
-        DataError: it is damaged, or of absurd size.
-    """
-    if not name.lower().endswith(".gz"):
-        return content
-    try:
-        with gzip.open(io.BytesIO(content)) as file:
-            content = file.read(_LARGEST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: not a readable gzip file: {error}") from error
-    if len(content) > _LARGEST_BYTES:
-        raise DataError(f"{name}: over {_LARGEST_BYTES:,} bytes is no table of questions")
-    return content
-
-
 def read(name: str, content: bytes) -> pd.DataFrame:
     """Return a file's rows: those of our columns that it has, all text, "" for what is missing.
 
     Raises:
         DataError: it is no such table, has no question and answer, or is damaged.
     """
+    check_text(name, content)
     text, encoding = _decoded(name, content)
+    if not text.strip():
+        raise DataError(f"{name}: not a readable {_kind(name)[1:].upper()}: it is empty")
     if _kind(name) in _JSON:
         table, separator = _objects(name, text), ""
     else:
         table, separator = _lines(name, text)
+    columns = _columns(name, list(table.columns))
     if table.empty:
         raise DataError(f"{name}: no question below its first line")
-    columns = _columns(name, list(table.columns))
     found = table[list(columns)].rename(columns=columns)
     for column in found:
         found[column] = [_one_line(value) for value in found[column]]
@@ -165,17 +150,23 @@ def _separator(name: str, text: str) -> str:
 
 
 def _objects(name: str, text: str) -> pd.DataFrame:
-    """Return the rows of a JSON list of objects, or of an object a line."""
+    """Return the rows of a JSON list of objects, or of an object a line, whatever the name says."""
+    text = text.lstrip("\ufeff")
     try:
-        rows: Any = (
-            json.loads(text)
-            if _kind(name) == ".json"
-            else [json.loads(line) for line in text.splitlines() if line.strip()]
-        )
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{name}: not readable JSON: {error}") from error
+        rows: Any = json.loads(text)
+        if isinstance(rows, dict) and _kind(name) != ".json":
+            rows = [rows]
+    except (ValueError, RecursionError) as whole:
+        try:  # at line ends alone: other separators may stand in texts
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+        except (ValueError, RecursionError) as error:
+            told = whole if text.lstrip().startswith("[") else error
+            raise DataError(f"{name}: not readable JSON: {told}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{name}: not a list of JSON objects, one for each question")
+        keys = f" (it is one object with {_shown(list(rows))})" if isinstance(rows, dict) else ""
+        raise DataError(f"{name}: not a list of JSON objects, one for each question{keys}")
+    if not rows:
+        raise DataError(f"{name}: no question in it")
     for number, row in enumerate(rows, 1):
         for key, value in row.items():
             if isinstance(value, list | dict) and _key(key) in _ours():
@@ -183,6 +174,10 @@ def _objects(name: str, text: str) -> pd.DataFrame:
                     f"{name}, row {number}: {key!r} is a {type(value).__name__}, not a text"
                 )
     return pd.DataFrame(rows, dtype=object)
+
+
+def _shown(names: Sequence[object]) -> str:
+    return ", ".join(repr(name)[:40] for name in names[:12])
 
 
 def _ours() -> dict[str, str]:
@@ -210,16 +205,20 @@ def _columns(name: str, seen: Sequence[str]) -> dict[str, str]:
             )
     lacking = [column for column in NEEDED if column not in found]
     if lacking:
-        shown = ", ".join(repr(column) for column in seen[:12])
         raise DataError(
-            f"{name}: lacks the columns {', '.join(lacking)}; it has {shown}. Name its columns "
-            f"{', '.join(list(_NAMES)[:6])} (the first four may be left out)"
+            f"{name}: lacks the columns {', '.join(lacking)}; it has {_shown(seen)}. Name its "
+            f"columns {', '.join(list(_NAMES)[:6])} (the first four may be left out)"
         )
     return {names[0]: column for column, names in found.items()}
 
 
 def _one_line(value: object) -> str:
-    return "" if value is None or value != value else " ".join(str(value).split())
+    """Return a value's words; half of a pair of surrogates, which JSON can spell, as U+FFFD."""
+    if value is None or value != value:
+        return ""
+    return " ".join(
+        str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace").split()
+    )
 
 
 def _without_fillers(table: pd.DataFrame) -> pd.DataFrame:

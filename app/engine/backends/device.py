@@ -65,7 +65,7 @@ def decide(device: str, dtype: str, facts: Facts, models: int = 2) -> tuple[Deci
         DeviceError: what was asked for by name cannot be had; says why.
 
     """
-    names = [name.strip() for name in device.split(",")]
+    names = devices_named(device)
     if len(names) == 1:
         names *= models
     if len(names) != models:
@@ -73,6 +73,11 @@ def decide(device: str, dtype: str, facts: Facts, models: int = 2) -> tuple[Deci
     decided = [_decided(name, dtype, facts) for name in names]
     on = [each.device for each in decided]
     return tuple(_sharing(each, on.count(each.device)) for each in decided)
+
+
+def devices_named(device: str) -> list[str]:
+    """Return the names that a list of devices holds, as they are written here."""
+    return [name.strip().lower() for name in device.split(",")]
 
 
 def _sharing(decision: Decision, models: int) -> Decision:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app.engine.backends.cards import Card, Facts
+from app.engine.backends.device import devices_named
 
 _DRIVER = Path("/proc/driver/nvidia/version")
 _PROBE = (sys.executable, "-m", "app.engine.backends.device_probe")
@@ -33,8 +34,9 @@ def facts(wanted: str, driver_file: Path = _DRIVER, probe_command: Sequence[str]
         torch = version("torch")
     except PackageNotFoundError:
         torch = None
-    driver = None if wanted == "cpu" else _driver(driver_file)
-    apple = platform.system() == "Darwin" and wanted != "cpu"
+    looked_for = set(devices_named(wanted)) != {"cpu"}
+    driver = _driver(driver_file) if looked_for else None
+    apple = platform.system() == "Darwin" and looked_for
     if torch is None or not (driver or apple):
         return Facts(openvino, torch, driver)
     return facts_found(Facts(openvino, torch, driver), _probed(probe_command))

@@ -17,7 +17,13 @@ from app.errors import CheckpointError
 _PREFIX = "transformer."
 _TABLE = "wte.weight"
 _HEAD = "lm_head.weight"
-_WRAPPERS = {"_orig_mod.": "torch.compile", "module.": "DataParallel"}
+_WRAPPERS = {
+    "_orig_mod": "torch.compile",
+    "_fsdp_wrapped_module": "FSDP",
+    "base_layer": "an adapter",
+    "module": "DataParallel",
+}
+_FIRST = "h.0.ln_1.weight"
 _BUFFERS = (".attn.bias", ".attn.masked_bias")  # causal masks, which older files carry
 
 
@@ -130,7 +136,9 @@ class GPT2:
         if _HEAD in found or not shape.tied:
             expected[_HEAD] = (shape.vocabulary, shape.width)
         missing = sorted(expected.keys() - found.keys())
-        if shape.tied and missing == [table]:  # tied weights may be stored under either name
+        if (
+            shape.tied and missing == [table] and _HEAD in found
+        ):  # tied weights may be stored under either name
             missing = []
             self._table = _HEAD
         else:
@@ -209,7 +217,7 @@ def _size(config: Mapping[str, Any], name: str, default: int, alias: str = "") -
 def _cause(found: Mapping[str, tuple[int, ...]]) -> str:
     """Return what names in the file tell about why others are missing."""
     for wrapper, maker in _WRAPPERS.items():
-        wrapped = [name for name in found if wrapper in name]
+        wrapped = [name for name in found if wrapper in name.split(".")]
         if wrapped:
             return (
                 f"the file has {wrapped[0]}: saved from inside {maker}, save the model that it "
@@ -217,6 +225,12 @@ def _cause(found: Mapping[str, tuple[int, ...]]) -> str:
             )
     if not found:
         return "the file holds no weights at all"
-    if any(name.endswith("h.0.ln_1.weight") for name in found):
+    if found.keys() & {_FIRST, _PREFIX + _FIRST}:
         return "the file is incomplete, or config.json describes a larger model"
+    for name in found:
+        if name.endswith(f".{_PREFIX}{_FIRST}"):
+            more = name.removesuffix(_PREFIX + _FIRST)
+            return (
+                f"its names begin with {more!r}: save the model that is called so, or rename them"
+            )
     return f"the file has {first_few(found)}: another model's, or the names were changed"

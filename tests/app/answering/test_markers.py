@@ -42,6 +42,14 @@ def _taking_spaces_along(directory: Path) -> None:
     (directory / "tokenizer.json").write_text(json.dumps(fields))
 
 
+def _special_and_taking_spaces_along(directory: Path) -> None:
+    """Have the markers be special from the beginning, and swallow white space."""
+    fields = json.loads((directory / "tokenizer.json").read_text())
+    for token in fields["added_tokens"]:
+        token |= {"lstrip": True, "rstrip": True}
+    (directory / "tokenizer.json").write_text(json.dumps(fields))
+
+
 def _as_served(directory: Path) -> tuple[PromptFormat, Tokenizer]:
     """Read a format and its tokenizer as the service does at its start."""
     tokenizer = read_tokenizer(directory)
@@ -85,6 +93,43 @@ def test_a_prompt_is_parted_at_special_tokens_alone(
 ) -> None:
     jinja = template.format(q="{{ messages[0]['content'] }}")
     (broken / "chat_template.jinja").write_text(jinja)
+    prompt_format, tokenizer = _as_served(broken)
+    theirs = AutoTokenizer.from_pretrained(broken).apply_chat_template(
+        [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=False
+    )
+    assert prompt_format.encode(question, tokenizer) == theirs
+
+
+@pytest.mark.parametrize("change", [_taking_spaces_along, _special_and_taking_spaces_along])
+@pytest.mark.parametrize("template", ["<question>{q}<answer>", "Q: <question>\n{q}\n <answer> A "])
+@pytest.mark.parametrize("question", ["What is asthma?", "  lungs \n", "\u3000air"])
+def test_markers_swallow_white_space_as_they_were_saved_to(
+    broken: Path, change: Callable[[Path], None], template: str, question: str
+) -> None:
+    change(broken)
+    jinja = template.format(q="{{ messages[0]['content'] }}")
+    (broken / "chat_template.jinja").write_text(jinja)
+    prompt_format, tokenizer = _as_served(broken)
+    theirs = AutoTokenizer.from_pretrained(broken).apply_chat_template(
+        [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=False
+    )
+    assert prompt_format.encode(question, tokenizer) == theirs
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ bos_token }}{{ messages[0].content | trim }}{{ pad_token }}",
+        "{% for m in messages %}{{ m.role }}: {{ m.content.strip() }}\n{% endfor %}assistant:",
+        "{% if tools is not none %}Tools!{% endif %}{{ documents or '' }}{{ messages[0].content }}",
+        "{{ messages[0].content }}{% generation %}A:{% endgeneration %}",
+    ],
+)
+@pytest.mark.parametrize("question", ["What is asthma?", "  lungs \n"])
+def test_templates_of_others_give_the_ids_that_they_give_there(
+    broken: Path, template: str, question: str
+) -> None:
+    (broken / "chat_template.jinja").write_text(template)
     prompt_format, tokenizer = _as_served(broken)
     theirs = AutoTokenizer.from_pretrained(broken).apply_chat_template(
         [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=False

@@ -55,6 +55,8 @@ def test_any_question_reaches_both_models_unchanged(
         ("{{ oops", "does not render"),
         ("<question><answer>", "0 times"),
         ("{{ messages[0].content }}{{ messages[0].content }}", "2 times"),
+        ("{{ messages[0].content | upper }}", "changes the question's text"),
+        ("{{ messages[0].content | replace('a', '') }}", "changes the question's text"),
     ],
 )
 def test_bad_templates_are_named(

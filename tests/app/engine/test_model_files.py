@@ -14,9 +14,12 @@ import pytest
 
 from app.engine.interface import Source
 from app.engine.model_files import locate, model_config, no_repeat_ngram_size
+from app.engine.tokenizer_files import read_tokenizer
 from app.errors import CheckpointError
-from tests.app.conftest import ROOT
+from tests.app.conftest import ROOT, loaded
 from tests.conftest import edit_json
+
+TEXT_FILES = ["config.json", "tokenizer.json", "generation_config.json", "chat_template.jinja"]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,68 @@ def test_the_guard_that_a_model_was_saved_with(
         file.write_text(json.dumps(generation))
     edit_json(broken / "config.json", **config)
     assert no_repeat_ngram_size(broken, model_config(broken)) == size
+
+
+@pytest.mark.parametrize(
+    ("generation", "named"),
+    [
+        ({"temperature": 0.9, "do_sample": True}, ["do_sample", "temperature"]),
+        ({"num_beams": 4, "max_length": 60}, ["max_length", "num_beams"]),
+        ({"eos_token_id": [3, 4], "min_p": 0.1}, ["eos_token_id", "min_p"]),
+        ({"forced_eos_token_id": 3}, ["forced_eos_token_id"]),
+        ({"bad_words_ids": [[5]], "suppress_tokens": [6]}, ["bad_words_ids", "suppress_tokens"]),
+        ({"penalty_alpha": 0.6, "top_k": 4}, ["penalty_alpha", "top_k"]),
+        ({"stop_strings": ["\n"], "top_h": 0.4}, ["stop_strings", "top_h"]),
+        ({"temperature": 1.0, "top_k": 50, "do_sample": False, "max_length": 20}, []),
+        ({"use_cache": False, "eos_token_id": None, "pad_token_id": 7}, []),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("old", [False, True])
+def test_what_a_model_says_of_its_answers_and_is_not_used_is_named(
+    generation: dict[str, object],
+    named: list[str],
+    old: bool,
+    broken: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As today's models say it, and as config.json did before there was another file."""
+    if old:
+        (broken / "generation_config.json").unlink()
+    edit_json(broken / ("config.json" if old else "generation_config.json"), **generation)
+    loaded(broken)
+    said = f"sets {', '.join(named)}, which is not used" in caplog.text
+    assert said if named else "not used" not in caplog.text
+
+
+def test_the_end_token_in_any_form_is_the_tokenizers(
+    broken: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = read_tokenizer(broken).eos_token_id
+    for value in (end, [end]):
+        edit_json(broken / "generation_config.json", eos_token_id=value)
+        loaded(broken)
+    assert "not used" not in caplog.text
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        *((name, POINTER, "it is a Git LFS pointer.*`git lfs pull`") for name in TEXT_FILES),
+        *((name, "", "it is empty") for name in TEXT_FILES[:3]),
+        (
+            "generation_config.json",
+            '{"no_repeat_ngram_size": true}',
+            "no_repeat_ngram_size is True",
+        ),
+    ],
+)
+def test_what_was_not_fetched_is_named(broken: Path, file: str, content: str, said: str) -> None:
+    (broken / file).write_text(content)
+    with pytest.raises(CheckpointError, match=f"{file} cannot be read: {said}"):
+        loaded(broken)
 
 
 @pytest.mark.parametrize("name", ["/no/such/model", "./models/none", "a/b/c", "../nowhere"])

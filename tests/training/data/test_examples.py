@@ -96,3 +96,5 @@ def test_a_table_that_is_missing_says_which_command_writes_it(tmp_path: Path) ->
 def test_a_split_without_rows_is_named(data: Path) -> None:
     with pytest.raises(DataError, match=r"medquad\.csv has no rows with Split 'test'"):
         read_pairs(data, "Split", "test")
+    with pytest.raises(DataError, match=r"SeedRow 'none': the notebook's rows are of topics with"):
+        read_pairs(data, "SeedRow", "none")

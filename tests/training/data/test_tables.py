@@ -13,6 +13,7 @@ import pytest
 
 from training.data.medquad import NOTEBOOK_COLUMNS, read_table
 from training.errors import DataError
+from training.prepare import prepare
 
 ROWS = [
     ("Asthma", "What is asthma?", "A disease of the airways, which narrow; it’s common."),
@@ -68,6 +69,11 @@ def read(path: Path, content: bytes) -> pd.DataFrame:
         ("wide.csv", csv_bytes(encoding="utf-16")),
         ("hub.csv", csv_bytes(("focus_area", "question", "answer"))),
         ("mine.jsonl", json_lines()),
+        ("hub.json", json_lines()),  # as the hub's library writes it
+        ("list.jsonl", b"[" + json_lines().replace(b"\n", b",") + b"]"),
+        ("marked.jsonl", b"\xef\xbb\xbf" + json_lines()),
+        ("unpacked.csv.gz", csv_bytes()),  # as browsers save it
+        ("packed.csv", gzip.compress(csv_bytes(), mtime=0)),
         ("mine.jsonl.gz", gzip.compress(json_lines(), mtime=0)),
         ("mine.json", b"[" + json_lines().replace(b"\n", b",\n") + b"]"),
         ("kaggle.zip", zipped(**{"medquad.csv": csv_bytes()})),
@@ -158,6 +164,23 @@ def test_jsons_missing_values_are_missing(tmp_path: Path, value: object) -> None
     assert table["Answer"].tolist() == ["", "So.", ""]
 
 
+def test_a_line_of_json_ends_at_a_line_end_alone(tmp_path: Path) -> None:
+    row = {"question": "What\u2028is gout?", "answer": "Crystals\u0085in a\u2029joint."}
+    content = f"{json.dumps(row, ensure_ascii=False)}\n\n".encode() * 2
+    table = read(tmp_path / "mine.jsonl", content)
+    assert table["Answer"].tolist() == ["Crystals in a joint."] * 2
+
+
+def test_half_a_pair_of_surrogates_is_no_text(tmp_path: Path) -> None:
+    content = rb'{"question": "What \ud83d?", "answer": "\ud83d\ude00 \udc00So."}'
+    table = read(tmp_path / "mine.jsonl", content)
+    assert [table.loc[0, name] for name in ("Question", "Answer")] == [
+        "What \ufffd?",
+        "\U0001f600 \ufffdSo.",
+    ]
+    prepare(tmp_path / "mine.jsonl", tmp_path / "data")
+
+
 def test_rows_that_end_early_lack_what_they_do_not_say(tmp_path: Path) -> None:
     table = read(tmp_path / "mine.csv", b"Question,Focus,Answer\nWhat?,Gout\nWhy?,Gout,So.\n")
     assert table["Answer"].tolist() == ["", "So."]
@@ -171,16 +194,29 @@ def test_rows_that_end_early_lack_what_they_do_not_say(tmp_path: Path) -> None:
         ("a.csv", b"Question,Answer\n\0\1,b\n", r"not a text file"),
         ("a.csv", b"Question,Answer\n\x81\x8d,b\n", r"not a text file"),
         ("a.csv", b"Question,Answer\nWhat, he asked,This\n", r"line 2 has 3 fields.* quote"),
-        ("a.csv.gz", b"Question,Answer\n", r"not a readable gzip file"),
+        ("a.csv.gz", b"Question,Answer\n", r"no question below its first line"),
+        ("a.csv", b" \n\n", r"it is empty"),
+        ("a.csv", b'[{"question": "a", "answer": "b"}]', r"lacks .*'\[\{"),
         ("a.csv.gz", gzip.compress(csv_bytes(), mtime=0)[:-12], r"not a readable gzip file"),
         ("a.jsonl", b'{"question": "a", "answer": ["b"]}', r"row 1: 'answer' is a list"),
         ("a.jsonl", b'{"question": "a"\n', r"not readable JSON"),
         ("a.json", b'{"question": "a"}', r"not a list of JSON objects"),
+        (
+            "a.json",
+            b'{\n"data": [{"question": "a"}],\n"x": 1}',
+            r"it is one object with 'data', 'x'",
+        ),
+        ("a.jsonl", b"[1, 2]", r"not a list of JSON objects"),
+        ("a.json", b"[]", r"no question in it"),
         ("a.json", b'[{"messages": "a"}]', r"lacks .*'messages'"),
         ("a.parquet", b"PAR1", r"parquet files are not read here; save it as CSV"),
         ("a.xlsx", b"PK", r"xlsx files are not read here; save it as CSV"),
         ("a.zip", zipped(**{"a.csv": b"", "b.csv": b""}), r"several tables .*a\.csv, b\.csv"),
-        ("a.zip", zipped(**{"a.parquet": b""}), r"no MedQuAD documents"),
+        ("a.zip", zipped(**{"a.parquet": b""}), r"no MedQuAD documents.* in it, but a\.parquet"),
+        ("a.zip", zipped(**{"b.zip": zipped()}), r"no MedQuAD documents.* in it, but b\.zip"),
+        ("a.zip", zipped(), r"no MedQuAD documents.* in it, but nothing at all"),
+        ("a.txt", csv_bytes(separator="\t"), r"nor by its name a table; give \.csv, \.tsv"),
+        ("a.csv.bz2", b"BZh9", r"not a readable zip archive, nor by its name a table"),
     ],
 )
 def test_the_rest_says_what_was_seen_and_what_to_do(
@@ -190,11 +226,3 @@ def test_the_rest_says_what_was_seen_and_what_to_do(
         read(tmp_path / name, content)
     assert str(tmp_path / name) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_bomb_is_refused_before_it_unfolds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("training.data.tables._LARGEST_BYTES", 1_000_000)
-    with pytest.raises(DataError, match="bytes is no table"):
-        read(tmp_path / "bomb.csv.gz", gzip.compress(b" " * 2_000_000, mtime=0))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_MASKED_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
@@ -21,6 +22,10 @@ from app.engine.backends import out_of_memory
 from app.engine.backends.interface import Run
 from app.engine.weights import first_few
 from app.errors import CheckpointError
+
+_TRIED = (7, 5, 9, 5, 8, 6)
+_TOLERANCE = 1e-3
+"""Of the largest logit: sums are made in another order."""
 
 
 class TorchDecoder:
@@ -50,8 +55,7 @@ class TorchDecoder:
         except CheckpointError:
             raise
         except Exception as error:  # whatever three libraries raise over files that are garbage
-            lines = str(error).strip().splitlines() or [""]
-            raise CheckpointError(f"cannot be read: {type(error).__name__}: {lines[0]}") from error
+            raise CheckpointError(f"cannot be read: {_said(error)}") from error
         model, report = loaded
         for kind in ("missing", "mismatched"):
             if keys := report[f"{kind}_keys"]:
@@ -70,6 +74,33 @@ class TorchDecoder:
         self.blocks = -(-cache_tokens // context)
         self._model = model.to(device).eval()
         self._caches: dict[int, DynamicCache] = {}
+        self._require_pieces(int(getattr(config, "vocab_size", 1)))
+
+    def _require_pieces(self, vocabulary: int) -> None:
+        """Refuse a model that reads a text in pieces otherwise than at once, or not at all.
+
+        Raises:
+            CheckpointError: it keeps no keys and values, or what comes later changes what was read.
+
+        """
+        text = [token % vocabulary for token in _TRIED]
+        half, last = len(text) // 2, len(text) - 1
+        try:
+            with torch.inference_mode():
+                whole = self._read(Run(text, 0, [0], len(text)))
+                self._read(Run(text[:half], 0, [0], half))
+                again = self._read(Run(text[half:], half, [0], len(text) - half))
+                cut_back = self._read(Run(text[last:], last, [0], 1))
+        except Exception as error:  # of code that is not ours, and has its own ideas of a cache
+            raise CheckpointError(
+                f"it does not read a text in pieces, as answers are made ({_said(error)})"
+            ) from error
+        finally:
+            self._caches.clear()
+        tolerance = _TOLERANCE * max(1.0, float(whole.abs().max()))
+        for pieces, wanted in ((again, whole[half:]), (cut_back, whole[last:])):
+            if not torch.allclose(pieces, wanted, rtol=0, atol=tolerance):
+                raise CheckpointError("it reads a text in pieces otherwise than at once")
 
     @torch.inference_mode()
     def forward(self, runs: Sequence[Run]) -> Tensor:
@@ -105,14 +136,24 @@ def _require_decoder(config: Any) -> None:
     """Refuse a model that reads its text from both sides: it writes, but nonsense.
 
     Raises:
-        CheckpointError: it is an encoder.
+        CheckpointError: it is an encoder, or makes something else than text.
 
     """
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise CheckpointError(
+            f"it is a {config.model_type}, which does not continue a text; what is served does: "
+            "GPT-2, or another decoder"
+        )
     if type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False):
         raise CheckpointError(
             f"it is a {config.model_type}, an encoder; what is served writes text: GPT-2, or "
             "another decoder"
         )
+
+
+def _said(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
 
 
 def _named(key: str | tuple[str, ...]) -> str:

@@ -83,6 +83,11 @@ def test_a_model_on_each_card() -> None:
         decide("cpu,cpu,cpu", "auto", MACHINE)
 
 
+@pytest.mark.parametrize("written", ["CUDA:0,CPU", " cuda:0 , cpu ", "Cuda,cpu\n"])
+def test_names_are_taken_however_they_are_written(written: str) -> None:
+    assert [each.device for each in decide(written, "auto", MACHINE)] == ["cuda:0", "cpu"]
+
+
 def test_cuda_without_a_number_is_the_first_that_works() -> None:
     for device in ("cuda", "auto"):
         assert decide(device, "auto", with_cards(P100, A10))[0].device == "cuda:1"

@@ -13,6 +13,7 @@ from transformers import (
     BertLMHeadModel,
     BloomConfig,
     BloomForCausalLM,
+    DynamicCache,
     GPTNeoConfig,
     GPTNeoForCausalLM,
     GPTNeoXConfig,
@@ -23,10 +24,15 @@ from transformers import (
     MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    OpenAIGPTConfig,
+    OpenAIGPTLMHeadModel,
+    T5Config,
+    T5ForConditionalGeneration,
     set_seed,
 )
 
 from app.engine.backends.interface import Run
+from app.engine.backends.pytorch.decoder import TorchDecoder
 from app.engine.backends.pytorch.loading import load_other
 from app.errors import CheckpointError, DeviceError
 
@@ -121,8 +127,20 @@ BERT: dict[str, Any] = SMALL | {
             lambda: MambaForCausalLM(MambaConfig(**SMALL, num_hidden_layers=1, state_size=4)),
             "how long its context is",
         ),
+        (
+            lambda: OpenAIGPTLMHeadModel(
+                OpenAIGPTConfig(vocab_size=97, n_embd=32, n_layer=1, n_head=2, n_positions=64)
+            ),
+            "does not read a text in pieces",
+        ),
+        (
+            lambda: T5ForConditionalGeneration(
+                T5Config(vocab_size=97, d_model=32, d_ff=48, num_layers=1, num_heads=2, d_kv=16)
+            ),
+            "it is a t5, which does not continue a text",
+        ),
     ],
-    ids=["bert", "bloom", "mamba"],
+    ids=["bert", "bloom", "mamba", "openai-gpt", "t5"],
 )
 def test_families_that_are_not_served_are_told_in_a_line(
     model: Callable[[], Any], reason: str, tmp_path: Path
@@ -131,6 +149,24 @@ def test_families_that_are_not_served_are_told_in_a_line(
     with pytest.raises(CheckpointError, match=reason) as refused:
         load_other(tmp_path, device="cpu", dtype="auto", threads=1, cache_tokens=64)
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_reads_pieces_otherwise_is_refused(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if its cache lost what was read: later pieces then begin a text of their own."""
+    monkeypatch.setattr(TorchDecoder, "_new_cache", lambda _: Forgetful())
+    with pytest.raises(CheckpointError, match="in pieces otherwise than at once"):
+        load_other(directory, device="cpu", dtype="auto", threads=1, cache_tokens=64)
+
+
+class Forgetful(DynamicCache):
+    """Remembers how much was read, and not what."""
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **more: Any) -> Any:
+        keys, values = super().update(key_states, value_states, *args, **more)
+        new = value_states.shape[-2]
+        return keys, torch.cat([torch.ones_like(values[..., :-new, :]), value_states], -2)
 
 
 def test_a_device_that_is_not_there_is_refused(directory: Path) -> None:

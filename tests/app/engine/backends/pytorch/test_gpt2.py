@@ -181,6 +181,12 @@ OUT_OF_MEMORY: list[Callable[[], Exception]] = [
     lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: "
                          "can't allocate memory: you tried to allocate 9 bytes. Error code 12"),
     lambda: RuntimeError("std::bad_alloc"),
+    lambda: RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    lambda: RuntimeError("Triton Error [CUDA]: CUDA_ERROR_OUT_OF_MEMORY"),
+    lambda: RuntimeError("unable to mmap 9 bytes from file <m>: Cannot allocate memory (12)"),
+    lambda: RuntimeError("Invalid buffer size: 74.51 GiB"),
+    lambda: RuntimeError("HIP out of memory. Tried to allocate 20.00 MiB"),
+    lambda: OSError(12, "Cannot allocate memory"),
     lambda: MemoryError("2 GiB"),
 ]  # fmt: skip
 
@@ -198,6 +204,7 @@ def test_every_allocator_is_understood(pair: Path, error: Callable[[], Exception
     "error",
     [RuntimeError("CUDA error: an illegal memory access was encountered"),
      RuntimeError("CUDA error: device-side assert triggered"), ValueError("out of memory"),
+     OSError(28, "No space left on device"), RuntimeError("CUDA error: unspecified launch failure"),
      RuntimeError("mat1 and mat2 shapes cannot be multiplied")],
 )  # fmt: skip
 def test_other_errors_are_not_taken_for_it(pair: Path, error: Exception) -> None:
