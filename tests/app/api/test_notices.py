@@ -60,6 +60,7 @@ async def test_a_region_has_its_own_numbers(asking: Asking) -> None:
     client = await asking(region="UK")
     body = (await client.post("/answer", json={"question": "I want to kill myself"})).json()
     assert "116 123" in body["notices"][0]["contact"]
+    assert (await client.get("/info")).json()["region"] == "UK", "so that a page can name it"
 
 
 def test_an_unknown_region_stops_the_start_by_name() -> None:
