@@ -1,4 +1,4 @@
-"""The page as readers set it: zoomed in far, in forced colours, printed, read from right to left."""
+"""The page as readers set it: zoomed in, in forced colours, printed, read from right to left."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ from tests.app.web.conftest import (
 from tests.app.web.test_around import CRISIS
 from tests.app.web.test_safety import says
 
-ZOOMED = ViewportSize(width=320, height=256)  # 1280 × 1024 at 400%
+ZOOMED = ViewportSize(width=320, height=256)  # 1280 by 1024 at 400%
 FORCED = pytest.mark.parametrize("dark", [False, True])
 HEBREW = "המופיליה היא מחלה תורשתית (X-linked). " * 3
 
