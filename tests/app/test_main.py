@@ -3,6 +3,7 @@
 import signal
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
