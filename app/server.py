@@ -109,6 +109,7 @@ class Server(uvicorn.Server):
         """
         self._app.state.service.step = "draining"
         if self._drained_at is not None or not self.started:
+            self.config.timeout_graceful_shutdown = 0
             super().handle_exit(sig, frame)
             return
         self._drained_at = time.monotonic() + self._drain_seconds
