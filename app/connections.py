@@ -16,6 +16,8 @@ from typing import Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from app.line_ends import StrictConnection
+
 logger = logging.getLogger(__name__)
 
 _KEPT_DESCRIPTORS = 32
@@ -110,6 +112,9 @@ class BoundedProtocol(H11Protocol):
 
     def __init__(self, limits: ConnectionLimits, among: OpenConnections, **more: Any) -> None:
         super().__init__(**more)
+        longest = self.config.h11_max_incomplete_event_size
+        assert longest is not None, "a setting of ours"
+        self.conn = StrictConnection(h11.SERVER, longest)
         self._limits = limits
         self._among = among
         self._deadline: asyncio.TimerHandle | None = None
@@ -133,6 +138,13 @@ class BoundedProtocol(H11Protocol):
         """Take bytes, and see what is owed after them."""
         super().data_received(data)
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that it is no HTTP; whoever answers what came before it can say nothing any more."""
+        super().send_400_response(msg)
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None:
+            cycle.disconnected = True
 
     def on_response_complete(self) -> None:
         """Begin to wait for the rest of a body that nobody read, if there is one."""

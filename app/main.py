@@ -165,11 +165,11 @@ def _guard(
     if settings.allowed_hosts and "*" not in settings.allowed_hosts:
         app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
     app.add_middleware(SecurityHeaders)
-    if settings.trusts_every_proxy:
-        app.add_middleware(LastForwarded)
-    # Outermost: what the others refuse has an id and is counted too.
+    # Outermost: what the others refuse has an id and is counted too, by who asked.
     app.add_middleware(Observing, observers=observers)
     app.add_middleware(RequestIds)
+    if settings.trusts_every_proxy:
+        app.add_middleware(LastForwarded)
 
 
 def sources(settings: Settings) -> dict[ModelName, Source]:

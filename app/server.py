@@ -21,6 +21,7 @@ from app.settings import DEMO, Settings
 
 logger = logging.getLogger("app")
 
+_LOCKS = {"MEDQA_API_KEYS", "MEDQA_API_KEYS_FILE"}
 _SWITCH_SECONDS = 0.001
 """Longest that a thread which computes keeps the event loop waiting each time: Python's own 0.005
 adds up to a tenth of a second for one request."""
@@ -108,6 +109,7 @@ class Server(uvicorn.Server):
         """
         self._app.state.service.step = "draining"
         if self._drained_at is not None or not self.started:
+            self.config.timeout_graceful_shutdown = 0
             super().handle_exit(sig, frame)
             return
         self._drained_at = time.monotonic() + self._drain_seconds
@@ -135,8 +137,9 @@ def _read_settings() -> Settings:
         raise ValueError("\n".join(f"error: {each}" for each in wrong)) from None
     given = {**dotenv_values(".env"), **os.environ}
     complaints = misspelled(given, Settings.model_fields)
-    for name in ("MEDQA_API_KEYS", "MEDQA_API_KEYS_FILE"):
-        if given.get(name) == "":  # empty is unset elsewhere, but a lock must not open by it
+    for name, value in given.items():
+        # Empty is unset elsewhere, but a lock must not open by it.
+        if name.upper() in _LOCKS and not value:
             complaints.append(f"{name}: is set but empty; leave it out to let anybody ask")
     if complaints:
         raise ValueError("\n".join(f"error: {each}" for each in complaints))

@@ -10,7 +10,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 _PREFIX = "MEDQA_"
-_ANOTHERS = "MEDIA_"  # one letter away, and a prefix that other programs have
+_ANOTHERS = "MEDIA_PORT"  # what Kubernetes puts into the pods beside a service named media
 # What Kubernetes puts into the pods beside a service of this name.
 _SERVICE_LINK = re.compile(r"MEDQA_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)")
 
@@ -27,7 +27,7 @@ def misspelled(names: Iterable[str], settings: Iterable[str]) -> list[str]:
     complaints = []
     for name in sorted(names):
         spelled = name.upper()
-        if spelled in known or spelled.startswith(_ANOTHERS) or _SERVICE_LINK.fullmatch(spelled):
+        if spelled in known or spelled == _ANOTHERS or _SERVICE_LINK.fullmatch(spelled):
             continue
         nearest, distance, _ = process.extractOne(spelled, known, scorer=OSA.distance)
         if spelled.startswith(_PREFIX) or distance <= 1:

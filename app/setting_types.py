@@ -24,7 +24,7 @@ def _split(value: Any) -> Any:
         return value
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if value and not parts:
-        raise ValueError("names nothing; leave it empty, or out")
+        raise ValueError("names nothing; leave it out")
     return parts
 
 

@@ -4,7 +4,6 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -246,9 +245,7 @@ class Answerer:
         """Return a decoding with nothing left open, so that whoever reads it can repeat it."""
         if decoding.no_repeat_ngram_size is None:
             decoding = replace(decoding, no_repeat_ngram_size=self.no_repeat_ngram_size)
-        if decoding.greedy or decoding.seed is not None:
-            return decoding
-        return replace(decoding, seed=secrets.randbits(32))
+        return decoding.seeded()
 
     async def bits_per_byte(
         self, question: str, reference: str, passages: Sequence[Passage] | None = None

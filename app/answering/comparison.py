@@ -86,6 +86,7 @@ async def compare(
 
     """
     events: asyncio.Queue[Piece | ModelName] = asyncio.Queue()  # a name: that model is done
+    decoding = decoding.seeded()  # one for both: either side's repeats the comparison
 
     async def run(answerer: Answerer) -> Side:
         try:

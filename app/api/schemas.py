@@ -288,9 +288,10 @@ class Info(BaseModel):
     in_flight: dict[ModelName, int] = Field(description="Answers being made or waiting, by model.")
     libraries: dict[str, str]
     references: ReferencesInfo
+    region: str = Field(description="Whose contacts notices name.")
     grounded: bool = Field(
-        description="Whether the models are given published passages to read where a request does "
-        "not say otherwise: the fine-tuned one learned to, and there is an index."
+        description="Whether the models read published passages where a request does not say: "
+        "the fine-tuned one learned to, and there is an index."
     )
 
 

@@ -51,6 +51,7 @@ async def info(service: ServiceDependency) -> Info:
         in_flight={model: answerer.engine.in_flight for model, answerer in answerers.items()},
         libraries=libraries(),
         references=_references(service.references),
+        region=service.red_flags.region,
         grounded=service.reader is not None,
     )
 

@@ -3,8 +3,9 @@
 Knows nothing about how: `client` is one in a process of its own.
 """
 
+import secrets
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -36,6 +37,12 @@ class Decoding:
     def greedy(self) -> bool:
         """Whether each token is simply the likeliest one."""
         return self.temperature < _LEAST_TEMPERATURE
+
+    def seeded(self) -> "Decoding":
+        """Return it with a seed of its own, where it draws and has none: it can be repeated."""
+        if self.greedy or self.seed is not None:
+            return self
+        return replace(self, seed=secrets.randbits(32))
 
 
 class Token(NamedTuple):

@@ -22,8 +22,15 @@ class LastForwarded:
             headers = Headers(scope=scope)
             reported = ",".join(headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
             if reported:
-                scope["client"] = (reported, 0)
+                scope["client"] = (_without_port(reported), 0)
             scheme = headers.get("x-forwarded-proto", "").strip()
             if scheme in _SCHEMES:
                 scope["scheme"] = scheme
         await self._app(scope, receive, send)
+
+
+def _without_port(address: str) -> str:
+    """Return the address alone: some proxies add the port, another one for each connection."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address

@@ -1,4 +1,4 @@
-"""How large a request's headers may be: h11 bounds only those that come in pieces."""
+"""How large a request's headers may be, its address too: h11 bounds only what comes in pieces."""
 
 from http import HTTPStatus
 
@@ -23,6 +23,7 @@ class HeaderLimit:
         if scope["type"] == "http":
             headers = scope["headers"]
             size = sum(len(name) + len(value) + _AROUND_FIELD for name, value in headers)
+            size += len(scope.get("raw_path") or b"") + len(scope["query_string"])
             if size > self._max_header_bytes or len(headers) > _MAX_FIELDS:
                 refused = problem(
                     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

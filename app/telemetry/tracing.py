@@ -10,7 +10,8 @@ from starlette.types import Scope
 
 from app import __version__
 from app.answering.answerer import Attempt
-from app.telemetry.request_records import UNMATCHED, RequestRecord, route_template
+from app.middleware.route_policy import route_path
+from app.telemetry.request_records import RequestRecord, route_template
 
 OFF: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """Without it FastAPI would log exceptions, messages included, to any provider it finds."""
@@ -73,12 +74,12 @@ def _untraced(scope: Scope) -> bool:
     """Whether a request gets no span: a probe, or one whose URL may hold a question.
 
     FastAPI's spans hold the URL. None of our routes but the search takes a query, and a path that
-    is no route's is whatever somebody typed.
+    is no route's own, or has a part left open, is whatever somebody typed.
     """
     return (
         str(scope.get("path")).endswith(_PROBES)
         or bool(scope.get("query_string"))
-        or route_template(scope) == UNMATCHED
+        or route_template(scope) != route_path(scope)
     )
 
 

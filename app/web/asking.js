@@ -1,6 +1,6 @@
 /** One question asked until it is answered: it waits for a service that starts, or is busy. */
 
-import { ConnectionLost, ServiceError } from "./client.js";
+import { ConnectionLost } from "./client.js";
 
 /** Longer waits are left to whoever asks. */
 const MAX_WAIT_SECONDS = 120;
@@ -8,17 +8,11 @@ const MAX_WAIT_SECONDS = 120;
 /** Ask both models; again after `busy`, never once an answer has begun. */
 export async function ask(service, question, options, busy) {
   let begun = false;
-  const watching = {
-    ...options,
-    onToken(token) {
-      begun = true;
-      options.onToken?.(token);
-    },
-    onSide(done) {
-      begun = true;
-      options.onSide?.(done);
-    },
+  const noting = (then) => (data) => {
+    begun = true;
+    then?.(data);
   };
+  const watching = { ...options, onToken: noting(options.onToken), onSide: noting(options.onSide) };
   while (true) {
     await service.whenReady(options.signal);
     try {
@@ -31,14 +25,12 @@ export async function ask(service, question, options, busy) {
 
 /** Whether a failure is one of the moment, which the service's state tells or `busy` waits for. */
 async function mayPass(service, error, busy) {
-  const status = error instanceof ServiceError ? error.status : null;
+  const { status, retryAfterSeconds: seconds } = error;
   if (error instanceof ConnectionLost || status === 401 || status === 503) {
     await service.check();
     return service.state !== "ready";
   }
-  if (!(error instanceof ServiceError) || status !== 429) return false;
-  const seconds = error.retryAfterSeconds;
-  if (seconds === null || seconds > MAX_WAIT_SECONDS) return false;
+  if (status !== 429 || seconds === null || seconds > MAX_WAIT_SECONDS) return false;
   await busy(error);
   return true;
 }

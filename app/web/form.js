@@ -72,7 +72,7 @@ export function fill(asked) {
   clearErrors();
   grounded.checked = options.grounded !== false;
   question.value = text;
-  for (const name of NUMBERS) input(name).value = (options)[name] ?? "";
+  for (const name of NUMBERS) input(name).value = options[name] ?? "";
   reference.value = options.reference ?? "";
   if (NUMBERS.some((name) => input(name).value)) open("settings");
   if (reference.value) open("reference-panel");

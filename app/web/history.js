@@ -38,7 +38,7 @@ export const isPrivate = () => discreet.checked;
 
 export function remember(entry) {
   if (isPrivate() || !fit(entry)) return;
-  store([entry, ...load()].slice(0, MOST));
+  store([entry, ...load().filter(({ at }) => at !== entry.at)].slice(0, MOST));
   list();
 }
 
@@ -52,7 +52,7 @@ function list() {
     const forget = make("button", { type: "button", className: "quiet" }, "Forget");
     forget.ariaLabel = `Forget “${entry.question}”`;
     forget.addEventListener("click", () => {
-      store(load().filter(({ at, question }) => at !== entry.at || question !== entry.question));
+      store(load().filter(({ at }) => at !== entry.at));
       list();
       (section.hidden ? find("#question") : find("#forget")).focus();
     });

@@ -40,7 +40,7 @@ function stored() {
 function begin({ question, options }) {
   running.abort();
   running = new AbortController();
-  shown = { question, options, result: {} };
+  shown = { question, options, at: Date.now(), result: {} };
   document.body.dataset.asked = "";
   find("#tools").hidden = false;
   find("#asked").textContent = question;
@@ -76,7 +76,7 @@ async function send() {
       const result = await ask(service, asked.question, { ...asked.options, ...watching, signal }, busy);
       complete(result);
       note(result);
-      past.remember({ ...asked, at: Date.now(), result });
+      past.remember(shown);
       announce(`Both models are done. ${find("#summary").textContent}`);
     } catch (error) {
       const refused = error instanceof ServiceError && error.problem.errors;
@@ -93,7 +93,7 @@ async function send() {
 async function again(model) {
   if (!shown) return;
   const { question, result } = shown;
-  const { reference, ...options } = shown.options;
+  const { reference, ...options } = seeded(shown, result).options;
   const other = MODELS.find((each) => each !== model && "answer" in (result[FIELDS[each]] ?? {}));
   form.fill(shown);
   if (!other) return send();
@@ -104,7 +104,8 @@ async function again(model) {
     const answer = await service.client.answer(question, { ...options, model, onToken, signal, spans: true });
     sides[model].finish(answer);
     note({ [FIELDS[model]]: answer });
-    complete(shown?.result);
+    complete(shown.result);
+    past.remember(shown);
     announce("Done.");
   });
 }
@@ -173,9 +174,9 @@ function complete(result) {
 function fail(error) {
   const problem = error instanceof ServiceError ? error.problem : null;
   if (!problem && !(error instanceof ConnectionLost)) console.error(error);
-  const retry = error instanceof ServiceError ? error.retryAfterSeconds : null;
   let why = problem?.detail ?? "The connection was lost before the answer was finished.";
-  if (retry !== null) why += ` Ask again in ${wait(retry)}.`;
+  const seconds = problem?.retry_after_seconds;
+  if (seconds) why += ` Ask again in ${wait(seconds)}.`;
   for (const model of MODELS) if (!sides[model].finished) sides[model].fail(why);
   announce(why);
   service.check();
@@ -215,11 +216,11 @@ function show(entry) {
   endReferences();
 }
 
-function showAgain({ question, options, result }) {
+function showAgain(entry) {
   visit.enter();
-  show({ question, options, result });
+  show(entry);
   note({});
-  find("#asked").focus({ preventScroll: Boolean(result.notices?.length) });
+  find("#asked").focus({ preventScroll: Boolean(entry.result.notices?.length) });
 }
 
 /** Show what stood here before any question. */

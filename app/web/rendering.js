@@ -50,7 +50,8 @@ function marked(letters, from, to, sentences, spans) {
     const [first, last] = [Math.max(each.start, from), Math.min(each.end, to)];
     if (first >= last) continue;
     const stock = spans.find(({ start, end }) => start < each.end && end > each.start);
-    parts.push(text(from, first), choice(text(first, last), { ...each, claim: text(each.start, each.end), stock }));
+    const part = text(first, last); // blank, where the rest is folded: no button
+    parts.push(text(from, first), part.trim() ? choice(part, { ...each, claim: text(each.start, each.end), stock }) : part);
     from = last;
   }
   return [...parts, text(from, to)];
@@ -70,7 +71,7 @@ function choice(text, sentence) {
 }
 
 function beside({ claim, mark, why, text_id, published, start, end, stock }) {
-  const says = (before, quoted) => make("p", {}, before, make("q", {}, quoted));
+  const says = (before, quoted) => make("p", {}, before, make("q", { dir: "auto" }, quoted));
   const told = [says("The model says: ", claim), make("p", {}, MARKS[mark] + (why ? ` in ${why}.` : "."))];
   if (published) told.push(says(`${sources.get(text_id) ?? "Published"}: `, published));
   if (stock) {

@@ -14,7 +14,7 @@ export class Service extends EventTarget {
     this.detail = "";
     this.info = null;
     this.timer = 0;
-    this.checking = (null);
+    this.checking = null;
     addEventListener("online", () => this.check());
     document.addEventListener("visibilitychange", () => document.hidden || this.check());
   }
@@ -41,7 +41,7 @@ export class Service extends EventTarget {
   async #find() {
     try {
       const step = await this.client.step();
-      if (step !== "ready") return { state: (step) };
+      if (step !== "ready") return { state: step };
       this.info = await this.client.info(); // which needs the key, where there is one
       return { state: "ready" };
     } catch (error) {

@@ -42,7 +42,7 @@ export class Side {
     this.heard();
     this.#show("waiting", "waiting for the first word");
     const button = find(".copy", this.column);
-    button.addEventListener("click", () => copy(button, this.text?.data ?? ""));
+    button.addEventListener("click", () => copy(button, this.text.data));
   }
 
   /** Note that all is well. */
@@ -52,7 +52,7 @@ export class Side {
 
   /** Say so when nothing has come for long. Returns whether it is said */
   watch() {
-    const seconds = Math.floor((performance.now() - (this.lastHeard ?? 0)) / 1000);
+    const seconds = Math.floor((performance.now() - this.lastHeard) / 1000);
     if (this.finished || seconds < QUIET_SECONDS) return false;
     const words = `nothing has come for ${counted(seconds, "second")}: it may have stalled`;
     this.#show("stalled", words);
@@ -70,9 +70,9 @@ export class Side {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     if (!this.pending) return;
-    this.text?.appendData(this.pending);
+    this.text.appendData(this.pending);
     this.pending = "";
-    this.cutOff?.();
+    this.cutOff();
     if (this.finished) return;
     this.#show("writing", "writing");
   }
@@ -84,13 +84,13 @@ export class Side {
       return this.fail(seconds ? `${detail} Ask again in ${wait(seconds)}.` : detail);
     }
     this.pending = "";
-    if (this.text) this.text.data = side.answer;
+    this.text.data = side.answer;
     this.#end("finished", "");
     const withheld = side.finish_reason === "notice";
     if (withheld) this.answer.dataset.blank = "No answer: the notice above comes first.";
     else if (!side.answer.trim()) this.answer.dataset.blank = "The model ended without a word.";
     render(this.answer, side);
-    this.cutOff?.();
+    this.cutOff();
     const list = find(".stats", this.column);
     for (const [name, value] of stats(side)) {
       list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
@@ -116,7 +116,7 @@ export class Side {
 
   /** Keep what there is. */
   stop() {
-    this.#end("stopped", this.text?.data || this.pending ? "stopped" : "stopped before it began");
+    this.#end("stopped", this.text.data || this.pending ? "stopped" : "stopped before it began");
     this.#offer();
   }
 
@@ -124,7 +124,7 @@ export class Side {
     this.finished = true;
     this.#flush();
     this.answer.ariaBusy = "false";
-    find(".copy", this.column).hidden = !this.text?.data;
+    find(".copy", this.column).hidden = !this.text.data;
     this.#show(state, words);
   }
 

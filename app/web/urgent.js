@@ -53,8 +53,8 @@ function callable(contact) {
 }
 
 function where(region) {
-  const set = region ? `Region: ${names.of(region)}.` : "For the region that this service is set to.";
-  return `${set} Elsewhere, call your own emergency number.`;
+  const set = region ? `Region: ${names.of(region)}. ` : "";
+  return `${set}Elsewhere, call your own emergency number.`;
 }
 
 /** Let people leave at once, or see what else there is. */

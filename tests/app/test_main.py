@@ -3,6 +3,7 @@
 import signal
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -113,10 +114,19 @@ async def test_the_guard_is_the_models_own_unless_a_setting_says_otherwise(
             engine.alive = True  # the app stopped them at its end
 
 
-@pytest.mark.parametrize("name", ["MEDQA_API_KEYS", "MEDQA_API_KEYS_FILE"])
+@pytest.mark.parametrize("name", ["MEDQA_API_KEYS", "MEDQA_API_KEYS_FILE", "Medqa_api_keys"])
 def test_an_empty_lock_does_not_open(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, "")
     assert serve(Mock(spec=Workers)) == 2
     assert f"{name}: is set but empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["MEDQA_API_KEYS=", "medqa_api_keys=''", "MEDQA_API_KEYS_FILE"])
+def test_an_empty_lock_in_a_file_does_not_open_either(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(line)
+    monkeypatch.chdir(tmp_path)
+    assert serve(Mock(spec=Workers)) == 2

@@ -71,8 +71,17 @@ def test_operations_names_what_exists() -> None:
 
 def test_operations_manifests_fit() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", OPERATIONS, re.DOTALL)
-    ingress, alertmanager = map(yaml.safe_load, blocks)
-    kubernetes_validate.validate(ingress, "1.34", strict=True)
+    fill, ingress, alertmanager, alerting = map(yaml.safe_load, blocks)
+    for manifest in (fill, ingress):
+        kubernetes_validate.validate(manifest, "1.34", strict=True)
+    claim = yaml.safe_load((DOCKER / "kubernetes/components/models/claim.yaml").read_text())
+    [volume] = fill["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert "restricted" in (DOCKER / "kubernetes/overlays/cpu/namespace.yaml").read_text()
+    [container] = fill["spec"]["containers"]
+    assert fill["spec"]["securityContext"]["runAsNonRoot"], "or the namespace refuses the pod"
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert list(alerting["alerting"]) == ["alertmanagers"]
     service = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     manifest = yaml.safe_load((DOCKER / "kubernetes/base/service.yaml").read_text())
     assert service["name"] == manifest["metadata"]["name"]

@@ -1,6 +1,7 @@
 """Notices over HTTP: before the answer in every shape, by region, alone where a setting says so."""
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from app.engine.checkpoint import Checkpoint
 from app.errors import DeadlineExceeded, GenerationFailed, QueueFull, ServiceError
 from app.main import create_app
+from app.references.red_flags import Notice, notices
 from app.settings import Settings
 from tests.app.conftest import Asking, FakeEngine, client_of
 
@@ -60,6 +62,23 @@ async def test_a_region_has_its_own_numbers(asking: Asking) -> None:
     client = await asking(region="UK")
     body = (await client.post("/answer", json={"question": "I want to kill myself"})).json()
     assert "116 123" in body["notices"][0]["contact"]
+    assert (await client.get("/info")).json()["region"] == "UK", "so that a page can name it"
+
+
+async def test_a_long_message_is_read_beside_the_event_loop(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading: list[threading.Thread] = []
+
+    def read(question: str, region: str) -> list[Notice]:
+        reading.append(threading.current_thread())
+        return notices(question, region)
+
+    monkeypatch.setattr("app.answering.service.notices", read)
+    client = await asking()
+    for question in ("What is asthma? " * 240, "What is asthma?"):
+        assert (await client.post("/answer", json={"question": question})).status_code == 200
+    assert [thread is threading.current_thread() for thread in reading] == [False, True]
 
 
 def test_an_unknown_region_stops_the_start_by_name() -> None:

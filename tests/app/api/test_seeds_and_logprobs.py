@@ -41,6 +41,15 @@ def test_a_drawn_answer_tells_its_seed_and_a_greedy_one_has_none(server: Server)
     assert "seed" not in _post(server, "/answer", temperature=0, seed=None)["decoding"]
 
 
+def test_both_sides_of_a_comparison_are_drawn_by_one_seed(server: Server) -> None:
+    drawn = _post(server, "/compare")
+    seed = drawn["base"]["decoding"]["seed"]
+    assert drawn["fine_tuned"]["decoding"]["seed"] == seed
+    repeated = _post(server, "/compare", seed=seed)
+    for side in ("fine_tuned", "base"):
+        assert repeated[side]["answer"] == drawn[side]["answer"]
+
+
 @pytest.mark.parametrize("fields", [{"seed": 2**63}, {"seed": 0.5}, {"logprobs": 21}])
 def test_what_is_no_seed_or_too_much_is_refused(server: Server, fields: dict[str, Any]) -> None:
     response = httpx.post(f"{server.url}/answer", json=DRAWN | fields, timeout=60)

@@ -40,6 +40,9 @@ NONSENSE: dict[str, tuple[bytes, int]] = {
     "an unknown coding": (post("/answer", b"{}", "Transfer-Encoding: xchunked"), 400),
     "a chunk of no size": (post("/answer", b"zz\r\n", "Transfer-Encoding: chunked"), 400),
     "a space before the colon": (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length : 3\r\n\r\n", 400),
+    "a line that ends in LF": (b"GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n", 400),
+    "lines that end in LF": (b"GET / HTTP/1.1\nHost: x\n\n", 400),
+    "a blank line that ends in LF": (b"GET / HTTP/1.1\r\nHost: x\r\n\n", 400),
     "no host": (b"GET /info HTTP/1.1\r\n\r\n", 400),
     "an endless header": (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 1_000_000, 400),
     "an endless path": (b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
@@ -72,6 +75,23 @@ def test_a_request_with_two_ends_is_refused(outlived: Server, path: str) -> None
     assert status(response) == 400
     assert response.count(b"HTTP/1.1 ") == 1, "the second request was answered too"
     assert b"exclude each other" in response
+
+
+def test_lines_of_the_second_request_are_looked_at_too(outlived: Server) -> None:
+    first = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    response = _exchange(outlived, first + b"GET /info HTTP/1.1\nHost: x\n\n")
+    assert status(response) == 200
+    assert b"HTTP/1.1 400 " in response
+    assert response.count(b"HTTP/1.1 ") == 2
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/"])
+def test_a_body_that_breaks_off_is_no_error_of_ours(outlived: Server, path: str) -> None:
+    """The answer was due, but h11 had already said 400 and could say nothing more."""
+    request = post(path, b"zz\r\n", "Transfer-Encoding: chunked")
+    for _ in range(5):
+        assert status(_exchange(outlived, request)) in (400, 0)
+    assert "Traceback" not in outlived.output()
 
 
 BODIES: dict[str, bytes] = {

@@ -54,6 +54,21 @@ def _status_while_draining(server: Server) -> dict[str, str]:
     return status
 
 
+def test_told_twice_it_stops_at_once(pair: Path) -> None:
+    with ExitStack() as opened:
+        server = opened.enter_context(started(in_workers=_SLOW, **pair_settings(pair)))
+        with connected(server, seconds=60) as stream:
+            stream.sendall(asking("/compare", max_new_tokens=200, stream=True))
+            while running(server) < 2:
+                time.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            assert _status_while_draining(server) == {"status": "draining"}
+            server.process.send_signal(signal.SIGTERM)
+            assert b"event: done" not in everything(stream)
+            output = server.wait()
+    assert server.process.returncode == 0, output
+
+
 def test_a_terminal_that_closes_stops_it_as_sigterm_does(pair: Path) -> None:
     with started(**pair_settings(pair)) as server:
         server.process.send_signal(signal.SIGHUP)

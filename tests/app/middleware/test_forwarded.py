@@ -1,5 +1,9 @@
 """Where every proxy is trusted, only the address that the last one added counts."""
 
+import logging
+
+import pytest
+
 from tests.app.conftest import Asking
 
 
@@ -15,6 +19,19 @@ async def test_a_client_cannot_choose_its_address(asking: Asking) -> None:
     assert await ask("198.51.100.1, 203.0.113.7") == 429
     assert await ask("198.51.100.2", "203.0.113.7") == 429
     assert await ask("203.0.113.7, 198.51.100.1") == 200
+    # Some proxies add the port, another one for each connection.
+    assert await ask("203.0.113.7:5555") == 429
+    assert await ask("[2001:db8::7]:443") == 200
+    assert await ask("2001:db8::7") == 429
+
+
+async def test_the_log_names_who_asked_and_not_the_proxy(
+    asking: Asking, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    client = await asking(trusted_proxies=["*"])
+    await client.get("/info", headers={"X-Forwarded-For": "203.0.113.7"})
+    assert 'client="203.0.113.7"' in caplog.text
 
 
 async def test_without_a_proxy_the_connection_counts(asking: Asking) -> None:

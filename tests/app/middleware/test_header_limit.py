@@ -22,6 +22,13 @@ async def test_too_large(asking: Asking, headers: dict[str, str]) -> None:
     assert "16384 bytes in 100 fields" in response.json()["detail"]
 
 
+async def test_an_address_counts_too(asking: Asking) -> None:
+    client = await asking()
+    for path in ("/" + "a" * 20_000, "/healthz?q=" + "a" * 20_000):
+        assert (await client.get(path)).status_code == 431
+    assert (await client.get("/references", params={"q": "a" * 4_000})).status_code != 431
+
+
 async def test_what_clients_send_passes(asking: Asking) -> None:
     client = await asking()
     headers = {"Cookie": "a" * 4_000, "Authorization": "Bearer " + "b" * 2_000}

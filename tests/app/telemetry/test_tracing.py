@@ -78,7 +78,8 @@ async def test_spans_of_a_request_and_its_answers(
         # URLs that hold a question:
         await client.get("/references", params={"q": MARKER})
         await client.post(f"/answer?question={MARKER}", json={})
-        await client.get(f"/what-is-{MARKER}")
+        for under in ("/what-is-", "/web/", "/v1/models/", "/docs/"):
+            await client.get(f"{under}{MARKER}")
     spans = {span.name: span for span in _spans(collector.received)}
     assert set(spans) == {"POST /compare", "text_completion fine-tuned", "text_completion base"}
     request = spans.pop("POST /compare")

@@ -103,7 +103,7 @@ def test_each_need_has_its_notice(opened: Open, fake: Fake) -> None:
         "tel:18002221222",
         "tel:911",
     ]
-    expect(alerts.first).to_contain_text("emergency number")
+    expect(alerts.first).to_contain_text("Region: United States. Elsewhere, call your own")
 
 
 def test_a_crisis_is_alone_and_leaves_no_trace(opened: Open, fake: Fake) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from app.errors import GenerationFailed
+from tests.app.server_process import Server
 from tests.app.web.conftest import ASKED, Fake, Open, ask, expect_finished, expect_state, side
 
 ASTHMA = "What is asthma?"
@@ -42,6 +44,38 @@ def test_reload_in_the_middle_keeps_the_question_and_what_is_done(opened: Open, 
     fake.base.seconds_per_token = 0
     side(page, "base").get_by_role("button", name="Ask again").click()
     expect_finished(page)
+    page.reload()
+    page.locator("#history time").click()
+    expect_finished(page)
+    expect(page.locator("#history li")).to_have_count(1)
+
+
+def test_a_side_that_was_asked_again_stands_in_what_was_asked_before(
+    opened: Open, fake: Fake
+) -> None:
+    page = opened(fake.url)
+    fake.base.error = GenerationFailed("The model could not finish.")
+    ask(page)
+    expect(side(page, "base")).to_have_attribute("data-state", "failed")
+    fake.base.error = None
+    side(page, "base").get_by_role("button", name="Ask again").click()
+    expect_finished(page)
+    page.reload()
+    page.locator("#history time").click()
+    expect_finished(page)
+    expect(page.locator("#history li")).to_have_count(1)
+
+
+def test_a_link_draws_the_same_again(opened: Open, demo: Server) -> None:
+    page = opened(demo.url)
+    ask(page, temperature="1", max_new_tokens="20")
+    expect_finished(page)
+    drawn = side(page, "base").locator(".answer").inner_text()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    again = opened(page.evaluate("navigator.clipboard.readText()"))
+    expect_finished(again)
+    assert side(again, "base").locator(".answer").inner_text() == drawn
 
 
 def test_a_setting_that_is_refused_leaves_the_answers(opened: Open, fake: Fake) -> None:
