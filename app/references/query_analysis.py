@@ -19,6 +19,7 @@ from app.references.terms import Terms
 _FILE = Path(__file__).with_name("question_words.toml")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n")
 _CAPITALS = re.compile(r"\b[A-Z]{2,7}\b")
+_NUMBER = re.compile(r"\d{1,3}[a-z]{0,2}|[b-hj-z]")  # `a` and `i` are words, as a rule
 _EARLY_WORDS = 5
 _MOST_WORDS = 800  # 4,000 characters of ordinary English
 _MOST_CORRECTIONS = 24  # of one message: a third of a millisecond each
@@ -47,6 +48,8 @@ class Query:
     """CRC-32 of each run of words, as stems, and how many words it has."""
     asking: frozenset[str]
     """Those of the terms that ask something of a topic, and seldom name one."""
+    numbered: Mapping[str, frozenset[str]]
+    """By stem, the terms that bind a number or letter to it: which of several is meant."""
     types: list[str]
     """MedQuAD's types of questions that the message sounds like."""
 
@@ -54,6 +57,7 @@ class Query:
 class _Words(NamedTuple):
     polite: frozenset[str]
     asking: frozenset[str]
+    units: frozenset[str]
     types: Mapping[str, re.Pattern[str]]
 
 
@@ -61,7 +65,8 @@ class _Words(NamedTuple):
 def _words() -> _Words:
     read: dict[str, Any] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     types = {name: re.compile(pattern) for name, pattern in read["types"].items()}
-    return _Words(frozenset(read["polite"].split()), frozenset(read["asking"].split()), types)
+    polite, asking, units = (frozenset(read[name].split()) for name in _Words._fields[:3])
+    return _Words(polite, asking, units, types)
 
 
 def question_types(message: str) -> list[str]:
@@ -77,6 +82,7 @@ def analyse(
     weights: dict[str, float] = {}
     phrases: dict[int, int] = {}
     asks: set[str] = set()
+    numbered: dict[str, set[str]] = {}
     read, corrections = 0, _MOST_CORRECTIONS
     for sentence in _SENTENCE_END.split(message):
         words = terms.words(sentence)[: _MOST_WORDS - read]
@@ -92,6 +98,9 @@ def analyse(
                 continue
             if meant[place] in _words().asking:
                 asks.add(term)
+            head, bound, number = term.partition("#")
+            if bound and _NUMBER.fullmatch(number) and not _counts(meant[place : place + 2]):
+                numbered.setdefault(head, set()).add(term)
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
@@ -99,7 +108,13 @@ def analyse(
             weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
         phrases.update(_phrases(stems))
         read += len(words)
-    return Query(weights, phrases, frozenset(asks), question_types(message))
+    which = {head: frozenset(each) for head, each in numbered.items()}
+    return Query(weights, phrases, frozenset(asks), which, question_types(message))
+
+
+def _counts(words: list[str]) -> bool:
+    """Whether a number counts what follows: `10 years` names nothing."""
+    return words[-1] in _words().units
 
 
 def _acronyms(sentence: str) -> Iterator[str]:
