@@ -17,7 +17,8 @@ from app.references.ranking import Ranked, Ranking
 
 _FILE = Path(__file__).with_suffix(".json")
 _MOST_TELLING = 6  # words of a message
-_WHOLE = 0.75  # of what a name tells: `cystic fibrosis` is no `congenital fibrosis`
+_AS_NEAR = 0.8  # of the best score
+_WHOLE = 0.8  # of what a name tells: `cystic fibrosis` is no `congenital fibrosis`
 _UNKNOWN = 0.4  # of the greatest rarity: a word that no text has may be a name or a slip
 
 
@@ -75,13 +76,18 @@ class Judge:
         told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
         return Features(self._coverage(row), told, score)
 
-    def names_it(self, row: int) -> bool:
-        """Whether a message says the topic's name: most of what one of its names tells.
+    def is_meant(self, row: int, first: int) -> bool:
+        """Whether a question's text can be taken for what was asked, where `first` is the best.
 
-        Whoever asks after a disease that no text is about is not given another to read.
+        Its topic is the same or about as near, and the message says the topic's name: whoever asks
+        after a disease that no text is about is not given another to read.
         """
         best = self._name(row)
-        return best is not None and bool(self._ranked.share[best] >= _WHOLE)
+        if best is None or self._ranked.share[best] < _WHOLE:
+            return False
+        names = self._ranking.names_of(first)
+        near = self._ranked.scores[row] >= _AS_NEAR * self._ranked.scores[first]
+        return bool(near or np.isin(self._ranking.names_of(row), names).any())
 
     def probability(self, row: int) -> float:
         """Return how likely a question is good, 0-1."""

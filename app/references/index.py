@@ -143,10 +143,11 @@ class References:
         weights = self._telling(ranked)
         passages: dict[str, Passage] = {}
         judge = Judge(ranked, self.ranking)
-        for row, probability in self._likely(ranked):
+        likely = list(self._likely(ranked))
+        for row, probability in likely:
             if probability < floor():  # whoever reads it would take it for the answer
                 break
-            if not judge.names_it(row):
+            if not judge.is_meant(row, likely[0][0]):
                 continue
             reference = self.entry(row, probability)
             if reference.answer and reference.answer not in passages:

@@ -94,7 +94,7 @@ def analyse(
                 meant[place] = spelling.correct(word) or word
         stems = terms.stem(meant)
         for place, term in terms.placed(meant, stems, particles=True):
-            if meant[place] in _words().polite:
+            if meant[place] in _words().polite or _counted(meant, place):
                 continue
             if meant[place] in _words().asking:
                 asks.add(term)
@@ -110,6 +110,11 @@ def analyse(
         read += len(words)
     which = {head: frozenset(each) for head, each in numbered.items()}
     return Query(weights, phrases, frozenset(asks), which, question_types(message))
+
+
+def _counted(words: list[str], place: int) -> bool:
+    """Whether a word is what a number counts: `10 mg` is no MG."""
+    return place > 0 and words[place - 1].isdigit() and words[place] in _words().units
 
 
 def _counts(words: list[str]) -> bool:
