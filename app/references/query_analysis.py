@@ -6,7 +6,7 @@ Knows nothing about documents: the words that are spelled right come from the in
 import re
 import tomllib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,8 @@ class Stress:
     """Added for the words of a sentence that asks."""
     corrected: float = 0.8
     """Times this for a word that was spelled wrong, and may have meant something else."""
+    called: float = 0.8
+    """Times this for what texts call a word of the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class _Words(NamedTuple):
     polite: frozenset[str]
     asking: frozenset[str]
     units: frozenset[str]
+    called: Mapping[str, str]
+    """What texts call what people say."""
     types: Mapping[str, re.Pattern[str]]
 
 
@@ -66,7 +70,7 @@ def _words() -> _Words:
     read: dict[str, Any] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     types = {name: re.compile(pattern) for name, pattern in read["types"].items()}
     polite, asking, units = (frozenset(read[name].split()) for name in _Words._fields[:3])
-    return _Words(polite, asking, units, types)
+    return _Words(polite, asking, units, read["called"], types)
 
 
 def question_types(message: str) -> list[str]:
@@ -93,17 +97,19 @@ def analyse(
                 corrections -= 1
                 meant[place] = spelling.correct(word) or word
         stems = terms.stem(meant)
-        for place, term in terms.placed(meant, stems, particles=True):
+        placed = list(terms.placed(meant, stems, particles=True))
+        for stem, term in _numbered(meant, placed):
+            numbered.setdefault(stem, set()).add(term)
+        for place, term in placed:
             if meant[place] in _words().polite or _counted(meant, place):
                 continue
             if meant[place] in _words().asking:
                 asks.add(term)
-            head, bound, number = term.partition("#")
-            if bound and _NUMBER.fullmatch(number) and not _counts(meant[place : place + 2]):
-                numbered.setdefault(head, set()).add(term)
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
+        for term in terms.stems(" ".join(filter(None, map(_words().called.get, meant)))):
+            weights[term] = max(weights.get(term, 0.0), stress.called * (1.0 + asking))
         for acronym in _acronyms(sentence):
             weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
         phrases.update(_phrases(stems))
@@ -117,9 +123,13 @@ def _counted(words: list[str], place: int) -> bool:
     return place > 0 and words[place - 1].isdigit() and words[place] in _words().units
 
 
-def _counts(words: list[str]) -> bool:
-    """Whether a number counts what follows: `10 years` names nothing."""
-    return words[-1] in _words().units
+def _numbered(words: list[str], placed: Sequence[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+    """Yield terms that say which of several is meant, and their stem; `10 years` says nothing."""
+    for place, term in placed:
+        stem, bound, number = term.partition("#")
+        after = words[place + 1] if place + 1 < len(words) else ""
+        if bound and _NUMBER.fullmatch(number) and after not in _words().units:
+            yield stem, term
 
 
 def _acronyms(sentence: str) -> Iterator[str]:

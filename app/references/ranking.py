@@ -55,8 +55,6 @@ class Ranked:
     share: Floats
     """Of each name, the share that the message has, float32 (names,): everyday words that it has
     count little, but whole if it lacks them, for no ear is an elephant ear."""
-    exact: frozenset[int]
-    """Names that stand in the message."""
     terms: Mapping[str, int | None]
     """The message's terms by their number; None for those that no text has."""
 
@@ -129,7 +127,7 @@ class Ranking:
         scores: Floats = topics[self.documents] + np.float32(weights.question) * asked
         scores *= self._type_factors(query, weights)[self.types]
         scores[about_another] = 0
-        return Ranked(query, scores, named, share, frozenset(exact), terms)
+        return Ranked(query, scores, named, share, terms)
 
     def _about_another(self, query: Query) -> NDArray[np.bool_]:
         """Return which topics have other numbers than those asked for, bool (documents,).
