@@ -62,6 +62,8 @@ class _Words(NamedTuple):
     units: frozenset[str]
     called: Mapping[str, str]
     """What texts call what people say."""
+    illness_after: Mapping[str, str]
+    """Words that name an illness only after one of these."""
     types: Mapping[str, re.Pattern[str]]
 
 
@@ -70,7 +72,7 @@ def _words() -> _Words:
     read: dict[str, Any] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     types = {name: re.compile(pattern) for name, pattern in read["types"].items()}
     polite, asking, units = (frozenset(read[name].split()) for name in _Words._fields[:3])
-    return _Words(polite, asking, units, read["called"], types)
+    return _Words(polite, asking, units, read["called"], read["illness_after"], types)
 
 
 def question_types(message: str) -> list[str]:
@@ -101,7 +103,7 @@ def analyse(
         for stem, term in _numbered(meant, placed):
             numbered.setdefault(stem, set()).add(term)
         for place, term in placed:
-            if meant[place] in _words().polite or _counted(meant, place):
+            if meant[place] in _words().polite or _names_nothing(meant, place, terms):
                 continue
             if meant[place] in _words().asking:
                 asks.add(term)
@@ -118,9 +120,19 @@ def analyse(
     return Query(weights, phrases, frozenset(asks), which, question_types(message))
 
 
-def _counted(words: list[str], place: int) -> bool:
-    """Whether a word is what a number counts: `10 mg` is no MG."""
-    return place > 0 and words[place - 1].isdigit() and words[place] in _words().units
+def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
+    """Whether a word is a unit (`10 mg` is no MG), a number alone (`at 47`), or only a feeling.
+
+    `A cold` is an illness, `in the cold` and `cold hands` are not.
+    """
+    word, before = words[place], words[place - 1] if place else ""
+    after = words[place + 1] if place + 1 < len(words) else ""
+    if word.isdigit() and (not before or before in terms.stop_words):
+        return not after or after in terms.stop_words
+    if before.isdigit() and word in _words().units:
+        return True
+    illness_after = _words().illness_after.get(word)
+    return bool(illness_after and before and before not in illness_after.split())
 
 
 def _numbered(words: list[str], placed: Sequence[tuple[int, str]]) -> Iterator[tuple[str, str]]:
