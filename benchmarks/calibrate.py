@@ -1,13 +1,15 @@
 """How sure a reference is: fits the probability in app/references/calibration.json, and judges it.
 
-Logistic regression on judged questions (good: the first reference was judged 2 or 3) and, with less
-weight each, on messages made up around the names of topics (good: the first reference is about
-that topic), half of them with their topic taken out, and on messages that medicine has no answer
-for. Judged by cross-validation: the judged questions of a fold are never among those fitted on.
+Logistic regression on judged messages (good: the first reference was judged 2 or 3, or, for
+everyday messages, speaks of what a note on each says) and, with less weight each, on messages made
+up around the names of topics (good: the first reference is about that topic), half of them with
+their topic taken out, and on messages that medicine has no answer for. Judged by cross-validation:
+the judged messages of a fold are never among those fitted on.
 """
 
 import argparse
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +29,7 @@ _MESSAGES = Path(__file__).with_name("reference_messages.toml")
 _GOOD = 2  # of 3
 _TOPICS = 1_500
 _ROUNDS, _FOLDS = 20, 5
-_MADE_UP_WEIGHT = 0.3  # of a made-up message, where a judged one has 1
+_MADE_UP_COUNT = 0.3  # of a made-up message about a topic, where any other has 1
 _PENALTY = 3.0  # of the squared coefficients
 _REFUSED = 0.9  # of the messages that medicine has no answer for, below the floor
 
@@ -37,29 +39,36 @@ class Labelled(NamedTuple):
 
     features: Floats
     good: Floats
+    counts: Floats
+    """How much each counts in the fit."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's options."""
     parser.add_argument("--index", type=Path, default=Path("models/references"))
     parser.add_argument("--questions", type=Path, required=True, help="judged questions")
+    parser.add_argument(
+        "--everyday", type=Path, required=True, help="messages, and what a reference must speak of"
+    )
     parser.add_argument("--write", action="store_true", help="into app/references/")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the fit and what it is worth."""
     references = References(arguments.index)
-    judged = _judged(references, arguments.questions)
-    made_up = _labelled(list(_made_up(references)))
+    people = _judged(references, arguments.questions)
+    everyday = _everyday(references, arguments.everyday)
+    judged = _together(people, everyday)
+    made_up = _labelled(list(_made_up(references)), _MADE_UP_COUNT)
     elsewhere = _labelled([(found, False) for found in _elsewhere(references)])
-    unlike = Labelled(*(np.concatenate(parts) for parts in zip(made_up, elsewhere, strict=True)))
+    unlike = _together(made_up, elsewhere)
     means, spreads = unlike.features.mean(0), unlike.features.std(0)
     scaled = [
-        Labelled((each.features - means) / spreads, each.good)
+        each._replace(features=(each.features - means) / spreads)
         for each in (judged, unlike, elsewhere)
     ]
-    pooled, by_fold = _cross_validated(*scaled[:2])
-    *weights, intercept = _fit(*scaled[:2])
+    areas = _cross_validated(scaled[0], scaled[1], len(people.good))
+    *weights, intercept = _fit(scaled[0], scaled[1])
     chances = [1 / (1 + np.exp(-(each.features @ weights + intercept))) for each in scaled]
     fitted: dict[str, Any] = {
         part: dict(zip(Features._fields, np.round(values, 4).tolist(), strict=True))
@@ -71,8 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         "judged": len(judged.good),
         "judged_good": int(judged.good.sum()),
         "made_up": len(unlike.good),
-        "auc_cross_validated_pooled": round(pooled, 3),
-        "auc_cross_validated_mean_of_folds": round(by_fold, 3),
+        "auc_cross_validated": {name: round(area, 3) for name, area in areas.items()},
         "auc_made_up": round(_area(chances[1], unlike.good), 3),
         "judged_mean_probability": round(float(chances[0].mean()), 3),
         "judged_good_below_floor": int(((chances[0] < fitted["floor"]) * judged.good).sum()),
@@ -90,6 +98,17 @@ def _judged(references: References, path: Path) -> Labelled:
     for question in read_judged(path):
         row, seen = _first(references, question.message)
         good = question.scores.get(references.entry(row).id, 0) >= _GOOD
+        found.append((seen, good))
+    return _labelled(found)
+
+
+def _everyday(references: References, path: Path) -> Labelled:
+    found = []
+    for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        row, seen = _first(references, line["message"])
+        first = references.entry(row)
+        spoken = f"{first.focus} | {first.question}"
+        good = bool(line["fits"] and re.search(line["fits"], spoken, re.IGNORECASE))
         found.append((seen, good))
     return _labelled(found)
 
@@ -140,17 +159,19 @@ def _elsewhere(references: References) -> Iterator[Features]:
         yield _first(references, message)[1]
 
 
-def _labelled(found: list[tuple[Features, bool]]) -> Labelled:
-    return Labelled(
-        np.array([seen for seen, _ in found]), np.array([good for _, good in found], float)
-    )
+def _labelled(found: list[tuple[Features, bool]], count: float = 1.0) -> Labelled:
+    features = np.array([seen for seen, _ in found])
+    good = np.array([good for _, good in found], float)
+    return Labelled(features, good, np.full(len(found), count))
+
+
+def _together(*parts: Labelled) -> Labelled:
+    return Labelled(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def _fit(judged: Labelled, made_up: Labelled) -> Floats:
     """Return coefficients and intercept of a ridge-penalised logistic regression (IRLS)."""
-    features = np.concatenate([judged.features, made_up.features])
-    good = np.concatenate([judged.good, made_up.good])
-    counts = np.repeat([1.0, _MADE_UP_WEIGHT], [len(judged.good), len(made_up.good)])
+    features, good, counts = _together(judged, made_up)
     design = np.column_stack([features, np.ones(len(features))])
     penalty = np.array([_PENALTY] * features.shape[1] + [0.0])
     weights = np.zeros(design.shape[1])
@@ -163,20 +184,20 @@ def _fit(judged: Labelled, made_up: Labelled) -> Floats:
     return weights
 
 
-def _cross_validated(judged: Labelled, made_up: Labelled) -> tuple[float, float]:
-    """Return the AUC over all held-out judged questions together, and the mean of the folds'."""
+def _cross_validated(judged: Labelled, made_up: Labelled, people: int) -> dict[str, float]:
+    """Return AUCs over held-out messages: the first `people` of them, the others, and all."""
     random = np.random.default_rng(17)
-    pooled, by_fold = [], []
+    found: dict[str, list[float]] = {"liveqa": [], "everyday": [], "together": []}
+    parts = (slice(people), slice(people, None), slice(None))
     for _ in range(_ROUNDS):
         held_out = np.zeros(len(judged.good))
         for fold in np.array_split(random.permutation(len(judged.good)), _FOLDS):
             rest = Labelled(*(np.delete(part, fold, axis=0) for part in judged))
             *weights, intercept = _fit(rest, made_up)
             held_out[fold] = judged.features[fold] @ weights + intercept
-            if 0 < judged.good[fold].sum() < len(fold):
-                by_fold.append(_area(held_out[fold], judged.good[fold]))
-        pooled.append(_area(held_out, judged.good))
-    return float(np.mean(pooled)), float(np.mean(by_fold))
+        for areas, part in zip(found.values(), parts, strict=True):
+            areas.append(_area(held_out[part], judged.good[part]))
+    return {name: float(np.mean(areas)) for name, areas in found.items()}
 
 
 def _area(values: Floats, good: Floats) -> float:

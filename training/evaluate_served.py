@@ -18,9 +18,17 @@ import pandas as pd
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer
 
+from training.data.topics import normalise
 from training.errors import DataError
 from training.evaluation.as_served import SYSTEMS, Served, information, served
-from training.evaluation.facts import TYPES, fact_questions, is_right, stated, states_any
+from training.evaluation.facts import (
+    TYPES,
+    FactQuestion,
+    fact_questions,
+    is_right,
+    stated,
+    states_any,
+)
 from training.evaluation.metrics import METRICS, difference, measure
 from training.evaluation.questions import drawn, questions, read_table
 from training.files import write_whole
@@ -97,15 +105,35 @@ def _facts(url: str, table: pd.DataFrame, limit: int | None) -> dict[str, Any]:
                 )
                 for system in SYSTEMS
             }
-            found[kind][split]["from_wrong_passage"] = _means(
-                groups,
-                of=[
-                    states_any(each, reply.texts["reading"], stated(kind, reply.texts["published"]))
-                    for each, reply in zip(asked, replies, strict=True)
-                ],
-            )["of"]
+            found[kind][split]["from_wrong_passage"] = _from_wrong_passage(table, asked, replies)
             found[kind][split]["grounded"] = sum(reply.grounded for reply in replies) / len(asked)
     return found
+
+
+def _from_wrong_passage(
+    table: pd.DataFrame, asked: Sequence[FactQuestion], replies: Sequence[Served]
+) -> dict[str, Any]:
+    """Return how often a passage was about another topic, and its fact stated for the one asked.
+
+    Of all questions, and of those with such a passage; an index that `training index
+    --exclude-topics-of` made has no other passages for them.
+    """
+    known = set(zip(map(normalise, table["FocusFixed"]), table["GroupId"], strict=True))
+    another = [
+        any((normalise(topic), each.row.group) not in known for topic in reply.topics)
+        for each, reply in zip(asked, replies, strict=True)
+    ]
+    states = [
+        wrong and states_any(each, text["reading"], stated(each.kind, text["published"]))
+        for wrong, each, text in zip(another, asked, (r.texts for r in replies), strict=True)
+    ]
+    groups = pd.Series([each.row.group for each in asked])
+    return {
+        "another_topic": sum(another),
+        "states": sum(states),
+        "of_all": _means(groups, of=states)["of"],
+        "of_another_topic": sum(states) / sum(another) if any(another) else None,
+    }
 
 
 def _liveqa(url: str, path: Path, limit: int | None) -> dict[str, Any]:

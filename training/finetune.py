@@ -1,4 +1,4 @@
-"""`python -m training finetune`: a base GPT-2 learns to answer, to stop, and then to read.
+"""`python -m training finetune`: a base model learns to answer, to stop, and then to read.
 
 The reading stage (`training.reading`) follows where the recipe has one.
 The Trainer runs it: AdamW, labels that keep `<end>` in the loss, the best checkpoint by
@@ -151,6 +151,7 @@ def finetune(
             "recipe": recipe.model_dump(),
             "base": base_name(base, out),
             "base_revision": base_revision,
+            "family": model.config.model_type,
             "parameters": model.num_parameters(),
             "examples": {"train": len(train_set), "valid": len(valid_set)},
             "device": str(model.device),

@@ -4,9 +4,9 @@ Written to --out, all of it plain files that load without a pickle and are memor
     index.json          how texts become terms, the types, counts
     ATTRIBUTION.md      whose texts they are, under which licence, and what was changed
     rows.*              a question: number and text; its document, its type, its answer or none
-    documents.*         a document: path, source, URL, focus; the names that its topic has
+    documents.*         a document: path, source, URL, focus; its topic's names, its focus first
     answers.*           each distinct answer that the licence leaves, in compressed blocks
-    terms.npy           every term, sorted; how many answers have it
+    terms.*             every term, sorted; how much more it is said here than elsewhere
     names.*             which names have which terms
     questions.*         BM25 over each question and the names of its topic
     phrases.*           names as they are said, word after word
@@ -36,10 +36,10 @@ from training.references.attribution import attribution
 from training.references.compact import Postings, small, write_texts, write_words
 from training.references.ordinary_words import known_words, specificity
 from training.references.terms import Terms, as_data
-from training.references.topic_names import names_of_documents
+from training.references.topic_names import names_of_documents, topic_name
 
 KEY = ["Collection", "File", "QuestionId"]
-_FORMAT = 2
+_FORMAT = 3
 _PER_BLOCK = {"answers": 16, "rows": 128, "documents": 128}
 _LONGEST_TERM = 40  # characters: longer ones are addresses
 _HEADING = re.compile(r"[^.?!]*\?\s*")
@@ -210,21 +210,18 @@ def _write_terms(
         [terms.of(terms.words(question)) + topics[name] for question, name in asked]
     )
     named = Postings(list(distinct))
-    answers: Counter[str] = Counter()
     medical: Counter[str] = Counter()
     for answer in dict.fromkeys(table["Answer"]):
-        found = [t for t in terms.of(terms.words(answer)) if len(t) <= _LONGEST_TERM]
-        medical.update(found)
-        answers.update(set(found))
-    vocabulary = sorted({*named.terms, *questions.terms, *answers})
+        medical.update(t for t in terms.of(terms.words(answer)) if len(t) <= _LONGEST_TERM)
+    vocabulary = sorted({*named.terms, *questions.terms, *medical})
     write_words(vocabulary, out / "terms")
     medical.update(term for text in questions.texts for term in text)
     np.save(out / "terms.specificity.npy", specificity(vocabulary, medical, terms.stem))
-    np.save(out / "terms.answers.npy", small([answers[term] for term in vocabulary]))
     named.write(vocabulary, out / "names", weighted=False)
     questions.write(vocabulary, out / "questions", weighted=True)
+    foci = dict(zip(documents, table["Focus"], strict=True))
     per_document = [
-        sorted({entry_of[name] for name in names[document] if name in entry_of})
+        _entries(names[document], topic_name(foci[document], terms.words), entry_of)
         for document in dict.fromkeys(documents)
     ]
     np.save(out / "documents.names.npy", small([entry for each in per_document for entry in each]))
@@ -233,6 +230,13 @@ def _write_terms(
     phrases = sorted({(zlib.crc32(terms.phrase(name.split())), n) for name, n in entry_of.items()})
     np.save(out / "phrases.keys.npy", np.array([key for key, _ in phrases], dtype=np.uint32))
     np.save(out / "phrases.names.npy", small([entry for _, entry in phrases]))
+
+
+def _entries(names: set[str], focus: str, entry_of: Mapping[str, int]) -> list[int]:
+    """Return a topic's names by their numbers, sorted, but its focus first."""
+    entries = sorted({entry_of[name] for name in names if name in entry_of})
+    own = entry_of.get(focus)
+    return sorted(entries, key=lambda entry: (entry != own, entry))
 
 
 def _write_spelling(

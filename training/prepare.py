@@ -34,6 +34,7 @@ from training.data import cleaning, splits
 from training.data.cleaning import WHY
 from training.data.download import COMMIT, URL, download
 from training.data.medquad import NOTEBOOK_COLUMNS, read_table
+from training.data.near_synonyms import near_synonyms
 from training.errors import DataError
 from training.files import make_directory, write_whole
 from training.prompt import render
@@ -166,6 +167,9 @@ def _stats(
         "splits": counts("Split"),
         "groups": int(cleaned["GroupId"].nunique()),
         "test_unseen_groups": int(unseen["GroupId"].nunique()),
+        "near_synonyms": {
+            split: near_synonyms(cleaned, split) for split in ("test_unseen", "valid_unseen")
+        },
         "python": platform.python_version(),
         "pandas": pd.__version__,
     }

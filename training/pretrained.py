@@ -24,6 +24,9 @@ from transformers.utils import logging as transformers_logging
 from training.errors import TrainingError
 from training.model_directory import OLD_BUFFERS, check_files, some
 
+FAMILIES = {"gpt2": "GPT-2", "llama": "Llama"}
+"""By `model_type`, what is trained here: whatever else has Llama's shape is one (SmolLM2, say)."""
+
 _WRAPPERS = {
     "_orig_mod": "torch.compile",
     "_fsdp_wrapped_module": "FSDP",
@@ -41,19 +44,23 @@ def load_pretrained(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Read a model in float32 and its tokenizer from a directory or the hub.
 
-    `settings` go into its configuration.
+    `settings` go into its configuration, where it has them.
 
     Raises:
-        TrainingError: there is no such model, it is no GPT-2, a file is damaged, weights are
-            missing, surplus, of another shape or no numbers, or the tokenizer is another model's.
+        TrainingError: there is no such model, it is of no family of `FAMILIES`, a file is
+            damaged, weights are missing, surplus, of another shape or no numbers, or the
+            tokenizer is another model's.
     """
     directory = Path(source)
     if directory.is_dir():
         check_files(directory)
     with _reading(source, "config.json"):
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-    if config.model_type != "gpt2":
-        raise TrainingError(f"{source}: it is a {config.model_type}; only GPT-2 is trained here")
+    if config.model_type not in FAMILIES:
+        raise TrainingError(
+            f"{source}: it is a {config.model_type}; only {' and '.join(FAMILIES.values())} are "
+            "trained here"
+        )
     if method := getattr(config, "quantization_config", None):
         kind = dict(method).get("quant_method", "") if isinstance(method, dict) else ""
         raise TrainingError(
@@ -62,7 +69,8 @@ def load_pretrained(
         )
     with _reading(source, "its configuration"):
         for name, value in settings.items():
-            setattr(config, name, value)
+            if hasattr(config, name):  # a Llama has one dropout, a GPT-2 three
+                setattr(config, name, value)
     with _reading(source, "its tokenizer"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source, revision=revision, trust_remote_code=False

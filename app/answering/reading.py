@@ -1,6 +1,6 @@
-"""Published passages for the fine-tuned model to read: sought once for a question, cut to fit.
+"""A published passage for the fine-tuned model to read: sought once for a question, cut to fit.
 
-Knows nothing about HTTP. Both models get the same passages, so that they answer the same prompt.
+Knows nothing about HTTP. Both models get the same passage, so that they answer the same prompt.
 """
 
 import asyncio
@@ -19,15 +19,11 @@ _OTHER_TOKENIZERS = 32  # tokens by which the base's prompt, whose markers are t
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What finds passages and cuts them to what a model learned to read.
-
-    `passages` is how many are read at most, `passage_tokens` how many tokens of each.
-    """
+    """What finds a passage and cuts it to what a model learned to read: `passage_tokens`."""
 
     references: References
     prompt_format: PromptFormat
     model: ServedModel
-    passages: int = 1
     passage_tokens: int = 230
     characters: int = 1_000
     """Of an answer that are looked at: a little more than `passage_tokens` ever are."""
@@ -35,28 +31,22 @@ class Reader:
     async def read(self, question: str, max_new_tokens: int) -> list[Published]:
         """Return what is to be read for a question; nothing where nothing good was found.
 
-        The answer keeps its `max_new_tokens` of the model's context: passages are cut first.
+        The passage is cut before the answer, which keeps its `max_new_tokens`, up to half of the
+        model's context: whoever asks for all of it has none to read otherwise.
         """
-        found = await self.references.find_passages(question, self.passages, self.characters)
-        kept: list[Published] = []
-        for each in found:
-            fitting = self._cut(question, kept, each, max_new_tokens)
-            if fitting is None:
-                break
-            kept.append(fitting)
-        return kept
+        kept = min(max_new_tokens, self.model.context_tokens // 2)
+        found = await self.references.find_passages(question, 1, self.characters)
+        return [cut for each in found if (cut := self._cut(question, each, kept))]
 
-    def _cut(
-        self, question: str, kept: Sequence[Published], added: Published, max_new_tokens: int
-    ) -> Published | None:
+    def _cut(self, question: str, found: Published, answer_tokens: int) -> Published | None:
         """Return a passage without the last sentences that do not fit; None if nothing does."""
-        sentences = _SENTENCE_END.split(added.text)
+        sentences = _SENTENCE_END.split(found.text)
         tokenizer = self.model.tokenizer
-        room = self.model.context_tokens - max_new_tokens - _OTHER_TOKENIZERS
+        room = self.model.context_tokens - answer_tokens - _OTHER_TOKENIZERS
         while sentences:
             text = " ".join(sentences)
-            cut = added._replace(text=text)
-            prompt = self.prompt_format.encode(question, tokenizer, shown([*kept, cut]))
+            cut = found._replace(text=text)
+            prompt = self.prompt_format.encode(question, tokenizer, shown([cut]))
             if len(tokenizer.encode(text)) <= self.passage_tokens and len(prompt) <= room:
                 return cut
             if len(sentences) == 1 and "," in text:  # a list of signs, say: it ends at a comma

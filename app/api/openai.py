@@ -89,7 +89,9 @@ async def create_completion(
     pieces = answerer.complete(body.prompt, decoding, body.stop)
     reply = partial(Completion, **_head("cmpl", answerer))
     if body.stream:
-        return await stream(request, _events(pieces, reply, _text, [], body.include_usage))
+        return await stream(
+            request, _events(pieces, reply, _text, [], body.include_usage, lambda _: {})
+        )
     answer = await while_connected(request, finished(pieces))
     choice = _text(answer.text, _FINISH[answer.finish_reason], answer.tokens)
     return reply(choices=[choice], usage=_usage(answer))
@@ -132,7 +134,7 @@ async def create_chat_completion(
             opening = [ChatChunkChoice(delta=Delta(role="assistant", content=before))]
             chunk = partial(ChatChunk, **head)
             return await stream(
-                request, _events(pieces, chunk, _delta, opening, body.include_usage)
+                request, _events(pieces, chunk, _delta, opening, body.include_usage, _read)
             )
         answer = await while_connected(request, finished(pieces))
     choice = ChatChoice(
@@ -140,14 +142,7 @@ async def create_chat_completion(
         finish_reason=_FINISH[answer.finish_reason],
         logprobs=of_chat(answer.tokens),
     )
-    passages = [PassageBody(**each._asdict()) for each in answer.passages or ()]
-    return ChatCompletion(
-        **head,
-        choices=[choice],
-        usage=_usage(answer),
-        grounded=answer.passages is not None,
-        passages=passages,
-    )
+    return ChatCompletion(**head, choices=[choice], usage=_usage(answer), **_read(answer))
 
 
 def _served(service: Service, model: ModelName) -> ListedModel:
@@ -204,6 +199,12 @@ def _delta(
     return ChatChunkChoice(delta=delta, finish_reason=finish, logprobs=of_chat(tokens))
 
 
+def _read(answer: Answer) -> dict[str, Any]:
+    """Return whether an answer was made from published text, and from which."""
+    passages = [PassageBody(**each._asdict()) for each in answer.passages or ()]
+    return {"grounded": answer.passages is not None, "passages": passages}
+
+
 def _usage(answer: Answer) -> CompletionUsage:
     return CompletionUsage(
         prompt_tokens=answer.prompt_tokens,
@@ -218,6 +219,7 @@ async def _events(
     choice: Callable[..., BaseModel],
     opening: Sequence[BaseModel],
     include_usage: bool,
+    read: Callable[[Answer], dict[str, Any]],
 ) -> AsyncGenerator[Event]:
     """Yield a stream's chunks: the opening once the model has begun, the text, how it ended."""
     async with aclosing(pieces):
@@ -229,7 +231,7 @@ async def _events(
                 yield Event(None, chunk(choices=[choice(piece, None)]))
                 continue
             last = choice("", _FINISH[piece.finish_reason], piece.tokens)
-            yield Event(None, chunk(choices=[last]))
+            yield Event(None, chunk(choices=[last], **read(piece)))
             if include_usage:
                 yield Event(None, chunk(choices=[], usage=_usage(piece)))
     yield Event(None, "[DONE]")

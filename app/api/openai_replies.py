@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from app.answering.answerer import ModelName
 from app.api.logprobs import ChatLogprobs, CompletionLogprobs
-from app.api.reference_schemas import Grounded
+from app.api.reference_schemas import Grounded, PassageBody
 
 CompletionFinishReason = Literal["stop", "length", "content_filter"]
 
@@ -91,6 +91,12 @@ class ChatChunk(_Reply):
 
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     choices: list[ChatChunkChoice]
+    grounded: bool | None = Field(
+        None,
+        description="With the last piece alone, as in a whole body; so are `passages`.",
+        exclude_if=lambda grounded: grounded is None,
+    )
+    passages: list[PassageBody] = Field([], exclude_if=lambda passages: not passages)
 
 
 class ListedModel(BaseModel):

@@ -17,19 +17,21 @@ from app.references.ranking import Ranked, Ranking
 
 _FILE = Path(__file__).with_suffix(".json")
 _MOST_TELLING = 6  # words of a message
+_AS_NEAR = 0.8  # of the best score
+_WHOLE = 0.8  # of what a name tells: `cystic fibrosis` is no `congenital fibrosis`
 _UNKNOWN = 0.4  # of the greatest rarity: a word that no text has may be a name or a slip
 
 
 class Features(NamedTuple):
-    """What the probability is made of, each 0-1."""
+    """What the probability is made of."""
 
     coverage: float
     """Of what the message is about, what the question and its topic have; words count by the
     square of what they tell, and only the six most telling: long messages tell stories."""
     told: float
     """What the topic's best name tells, times the share of it that the message has."""
-    exact: float
-    """What its most telling name tells that stands in the message word after word."""
+    score: float
+    """The logarithm of one more than its score: how much speaks for it at all."""
 
 
 class _Model(NamedTuple):
@@ -67,14 +69,25 @@ class Judge:
 
     def features(self, row: int) -> Features:
         """Return what speaks for a question."""
-        names = self._ranking.names_of(row)
-        if not len(names):
-            return Features(self._coverage(row), 0.0, 0.0)
-        best = int(names[np.argmax(self._ranked.named[names])])
+        score = float(np.log1p(self._ranked.scores[row]))
+        best = self._name(row)
+        if best is None:
+            return Features(self._coverage(row), 0.0, score)
         told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
-        exact = [name for name in names.tolist() if name in self._ranked.exact]
-        telling = max((self._ranking.name_telling(name) for name in exact), default=0.0)
-        return Features(self._coverage(row), told, telling)
+        return Features(self._coverage(row), told, score)
+
+    def is_meant(self, row: int, first: int) -> bool:
+        """Whether a question's text can be taken for what was asked, where `first` is the best.
+
+        Its topic is the same or about as near, and the message says the topic's name: whoever asks
+        after a disease that no text is about is not given another to read.
+        """
+        best = self._name(row)
+        if best is None or self._ranked.share[best] < _WHOLE:
+            return False
+        names = self._ranking.names_of(first)
+        near = self._ranked.scores[row] >= _AS_NEAR * self._ranked.scores[first]
+        return bool(near or np.isin(self._ranking.names_of(row), names).any())
 
     def probability(self, row: int) -> float:
         """Return how likely a question is good, 0-1."""
@@ -88,6 +101,11 @@ class Judge:
             sum(told for number, told in self._told if number is not None and has(number, row))
             / self._about
         )
+
+    def _name(self, row: int) -> int | None:
+        """Return the topic's name that is worth most."""
+        names = self._ranking.names_of(row)
+        return int(names[np.argmax(self._ranked.named[names])]) if len(names) else None
 
 
 def _told(ranked: Ranked, ranking: Ranking) -> Iterator[tuple[int | None, float]]:

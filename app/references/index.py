@@ -30,7 +30,7 @@ from app.references.spelling import Spelling
 from app.references.storage import Texts, Vocabulary, load
 from app.references.terms import Terms
 
-_FORMAT = 2
+_FORMAT = 3
 _REMEMBERED_RANKS = 4  # a question is ranked for what is shown, and for what a model is to read
 _CONSIDERED = 30  # the nearest questions, of which the likely good ones are found
 _FARTHER = 7  # places after those asked for, of which a text may come forward
@@ -142,9 +142,13 @@ class References:
         ranked = self.rank(question)
         weights = self._telling(ranked)
         passages: dict[str, Passage] = {}
-        for row, probability in self._likely(ranked):
+        judge = Judge(ranked, self.ranking)
+        likely = list(self._likely(ranked))
+        for row, probability in likely:
             if probability < floor():  # whoever reads it would take it for the answer
                 break
+            if not judge.is_meant(row, likely[0][0]):
+                continue
             reference = self.entry(row, probability)
             if reference.answer and reference.answer not in passages:
                 passages[reference.answer] = Passage(

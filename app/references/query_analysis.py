@@ -6,7 +6,7 @@ Knows nothing about documents: the words that are spelled right come from the in
 import re
 import tomllib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from app.references.terms import Terms
 _FILE = Path(__file__).with_name("question_words.toml")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n")
 _CAPITALS = re.compile(r"\b[A-Z]{2,7}\b")
+_NUMBER = re.compile(r"\d{1,3}[a-z]{0,2}|[b-hj-z]")  # `a` and `i` are words, as a rule
 _EARLY_WORDS = 5
 _MOST_WORDS = 800  # 4,000 characters of ordinary English
 _MOST_CORRECTIONS = 24  # of one message: a third of a millisecond each
@@ -35,6 +36,8 @@ class Stress:
     """Added for the words of a sentence that asks."""
     corrected: float = 0.8
     """Times this for a word that was spelled wrong, and may have meant something else."""
+    called: float = 0.8
+    """Times this for what texts call a word of the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Query:
     """CRC-32 of each run of words, as stems, and how many words it has."""
     asking: frozenset[str]
     """Those of the terms that ask something of a topic, and seldom name one."""
+    numbered: Mapping[str, frozenset[str]]
+    """By stem, the terms that bind a number or letter to it: which of several is meant."""
     types: list[str]
     """MedQuAD's types of questions that the message sounds like."""
 
@@ -54,6 +59,11 @@ class Query:
 class _Words(NamedTuple):
     polite: frozenset[str]
     asking: frozenset[str]
+    units: frozenset[str]
+    called: Mapping[str, str]
+    """What texts call what people say."""
+    illness_after: Mapping[str, str]
+    """Words that name an illness only after one of these."""
     types: Mapping[str, re.Pattern[str]]
 
 
@@ -61,7 +71,8 @@ class _Words(NamedTuple):
 def _words() -> _Words:
     read: dict[str, Any] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     types = {name: re.compile(pattern) for name, pattern in read["types"].items()}
-    return _Words(frozenset(read["polite"].split()), frozenset(read["asking"].split()), types)
+    polite, asking, units = (frozenset(read[name].split()) for name in _Words._fields[:3])
+    return _Words(polite, asking, units, read["called"], read["illness_after"], types)
 
 
 def question_types(message: str) -> list[str]:
@@ -77,6 +88,7 @@ def analyse(
     weights: dict[str, float] = {}
     phrases: dict[int, int] = {}
     asks: set[str] = set()
+    numbered: dict[str, set[str]] = {}
     read, corrections = 0, _MOST_CORRECTIONS
     for sentence in _SENTENCE_END.split(message):
         words = terms.words(sentence)[: _MOST_WORDS - read]
@@ -87,19 +99,49 @@ def analyse(
                 corrections -= 1
                 meant[place] = spelling.correct(word) or word
         stems = terms.stem(meant)
-        for place, term in terms.placed(meant, stems, particles=True):
-            if meant[place] in _words().polite:
+        placed = list(terms.placed(meant, stems, particles=True))
+        for stem, term in _numbered(meant, placed):
+            numbered.setdefault(stem, set()).add(term)
+        for place, term in placed:
+            if meant[place] in _words().polite or _names_nothing(meant, place, terms):
                 continue
             if meant[place] in _words().asking:
                 asks.add(term)
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
+        for term in terms.stems(" ".join(filter(None, map(_words().called.get, meant)))):
+            weights[term] = max(weights.get(term, 0.0), stress.called * (1.0 + asking))
         for acronym in _acronyms(sentence):
             weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
         phrases.update(_phrases(stems))
         read += len(words)
-    return Query(weights, phrases, frozenset(asks), question_types(message))
+    which = {head: frozenset(each) for head, each in numbered.items()}
+    return Query(weights, phrases, frozenset(asks), which, question_types(message))
+
+
+def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
+    """Whether a word is a unit (`10 mg` is no MG), a number alone (`at 47`), or only a feeling.
+
+    `A cold` is an illness, `in the cold` and `cold hands` are not.
+    """
+    word, before = words[place], words[place - 1] if place else ""
+    after = words[place + 1] if place + 1 < len(words) else ""
+    if word.isdigit() and (not before or before in terms.stop_words):
+        return not after or after in terms.stop_words
+    if before.isdigit() and word in _words().units:
+        return True
+    illness_after = _words().illness_after.get(word)
+    return bool(illness_after and before and before not in illness_after.split())
+
+
+def _numbered(words: list[str], placed: Sequence[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+    """Yield terms that say which of several is meant, and their stem; `10 years` says nothing."""
+    for place, term in placed:
+        stem, bound, number = term.partition("#")
+        after = words[place + 1] if place + 1 < len(words) else ""
+        if bound and _NUMBER.fullmatch(number) and after not in _words().units:
+            yield stem, term
 
 
 def _acronyms(sentence: str) -> Iterator[str]:

@@ -32,6 +32,8 @@ class Weights:
     coverage_power: float = 2.0
     exact: float = 0.3
     """Added for a name that stands in the message word after word."""
+    focus: float = 0.07
+    """Added for the name that a topic's own document has, over those that it shares."""
     question: float = 0.5
     type: float = 0.2
     asking_word: float = 0.3
@@ -53,8 +55,6 @@ class Ranked:
     share: Floats
     """Of each name, the share that the message has, float32 (names,): everyday words that it has
     count little, but whole if it lacks them, for no ear is an elephant ear."""
-    exact: frozenset[int]
-    """Names that stand in the message."""
     terms: Mapping[str, int | None]
     """The message's terms by their number; None for those that no text has."""
 
@@ -89,9 +89,7 @@ class Ranking:
 
     def rows_named(self, names: frozenset[int]) -> Places:
         """Return the questions whose topics have one of these names."""
-        hits = np.isin(self._names_of, list(names))
-        per_document = np.add.reduceat(hits, self._starts[self._called]) > 0
-        return np.flatnonzero(np.isin(self.documents, self._called[per_document]))
+        return np.flatnonzero(self._topics_named(np.array(list(names)))[self.documents])
 
     def name_telling(self, name: int) -> float:
         """Return how much a name tells, 0-1: `cold` little, `hydrocephalus` enough."""
@@ -123,10 +121,36 @@ class Ranking:
         topics = np.zeros(len(self._starts) - 1, dtype=np.float32)
         if len(self._called):
             per_name = named[self._names_of]
+            per_name[self._starts[self._called]] *= np.float32(1 + weights.focus)
             topics[self._called] = np.maximum.reduceat(per_name, self._starts[self._called])
+        about_another = self._about_another(query)[self.documents]
         scores: Floats = topics[self.documents] + np.float32(weights.question) * asked
         scores *= self._type_factors(query, weights)[self.types]
-        return Ranked(query, scores, named, share, frozenset(exact), terms)
+        scores[about_another] = 0
+        return Ranked(query, scores, named, share, terms)
+
+    def _about_another(self, query: Query) -> NDArray[np.bool_]:
+        """Return which topics have other numbers than those asked for, bool (documents,).
+
+        Whoever asks after type 36 is not told of type 2, even where nothing is known of 36.
+        """
+        found = np.zeros(len(self._starts) - 1, dtype=np.bool_)
+        for stem, terms in query.numbered.items():
+            of_any = self._topics_named(self.names.of_any(self.vocabulary.bound_to(stem)))
+            numbers = (self.vocabulary.number(term) for term in terms)
+            asked = [self.names.of(number)[0] for number in numbers if number is not None]
+            found |= of_any & ~self._topics_named(np.concatenate([*asked, np.empty(0, np.intp)]))
+        return found
+
+    def _topics_named(self, names: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which topics have one of some names, bool (documents,)."""
+        found = np.zeros(len(self._starts) - 1, dtype=np.bool_)
+        if len(names) and len(self._called):
+            listed = np.zeros(self.names.size, dtype=np.bool_)
+            listed[names.astype(np.intp)] = True
+            hits = listed[self._names_of]
+            found[self._called] = np.logical_or.reduceat(hits, self._starts[self._called])
+        return found
 
     def _exact(self, query: Query) -> list[int]:
         keys = np.fromiter(query.phrases, dtype=np.uint32, count=len(query.phrases))

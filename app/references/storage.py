@@ -63,6 +63,11 @@ class Vocabulary:
         place = int(np.searchsorted(self._terms, sought))
         return place if place < len(self._terms) and self._terms[place] == sought else None
 
+    def bound_to(self, stem: str) -> range:
+        """Return the numbers of the terms that bind a number or letter to a stem (`type#2`)."""
+        first, last = np.searchsorted(self._terms, [f"{stem}#".encode(), f"{stem}$".encode()])
+        return range(int(first), int(last))
+
 
 class Postings:
     """Which entries of one field hold a term, and how much it is worth there."""
@@ -84,6 +89,12 @@ class Postings:
         """Return the entries that have a term, and its weight in each."""
         found = slice(int(self._starts[term]), int(self._starts[term + 1]))
         return self.entries[found], _ONE if self._weights is None else self._weights[found]
+
+    def of_any(self, terms: range) -> NDArray[Any]:
+        """Return the entries that have one of some neighbouring terms."""
+        if not terms:
+            return self.entries[:0]
+        return self.entries[int(self._starts[terms.start]) : int(self._starts[terms.stop])]
 
     def has(self, term: int, entry: int) -> bool:
         """Whether an entry holds a term."""

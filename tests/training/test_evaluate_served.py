@@ -11,9 +11,11 @@ import pytest
 from tests.app.server_process import Server
 from tests.training.conftest import COLUMNS, document, write_archive
 from training.__main__ import main
-from training.evaluate_served import evaluate
-from training.evaluation.as_served import SYSTEMS
+from training.evaluate_served import _from_wrong_passage, evaluate
+from training.evaluation.as_served import SYSTEMS, Served
+from training.evaluation.facts import FactQuestion
 from training.index import index
+from training.reading.mixture import Published
 
 GENE = "Changes in the WHZ1 gene cause it."
 PATTERN = "It is autosomal recessive."
@@ -84,6 +86,7 @@ def test_facts_questions_and_messages_are_held_to_what_is_published(
     assert (gene["questions"], gene["grounded"]) == (1, 1.0)
     assert gene["published"]["right"]["value"] == 1.0, "the passage that was read"
     assert gene["closed_book"]["right"]["value"] == 0.0, "random weights know no gene"
+    assert gene["from_wrong_passage"]["another_topic"] == 0
     assert "test_unseen" not in found["facts"]["gene"], "there are no such questions"
     inheritance = found["facts"]["inheritance"]["train"]
     assert inheritance["published"]["right"]["value"] == 0.0, "the index has no such answer"
@@ -99,6 +102,33 @@ def test_facts_questions_and_messages_are_held_to_what_is_published(
     assert found["liveqa"]["grounded"] == 0.5
     assert found["liveqa"]["fact_overlap"]["published"]["value"] == 0.5
     assert found["liveqa"]["rouge_l"]["published"]["value"] == 0.5
+
+
+def test_a_fact_of_another_topics_passage_is_told_apart() -> None:
+    """Wheeze was asked after twice: once its own passage was read, once that on gout."""
+    columns = ["FocusFixed", "GroupId"]
+    table = pd.DataFrame(
+        [["Wheeze", "w"], ["Whistling breath", "w"], ["Gout", "g"]], columns=columns
+    )
+    row = Published("Which gene causes Wheeze?", GENE, "Wheeze", "w", "genetic changes", "GHR")
+    question = FactQuestion(row, "gene", frozenset({"WHZ1"}))
+    gout = "Changes in the GT2 gene cause gout."
+
+    def reply(answer: str, published: str, *topics: str) -> Served:
+        texts = {"reading": answer, "closed_book": "", "published": published}
+        return Served(texts, bool(topics), True, topics)
+
+    replies = [
+        reply(GENE, GENE, "whistling breath"),
+        reply(gout, gout, "Gout"),
+        reply("It is not told.", gout, "Gout"),
+        reply(gout, gout),
+    ]
+    found = _from_wrong_passage(table, [question] * 4, replies)
+    assert (found["another_topic"], found["states"]) == (2, 1)
+    assert found["of_all"]["value"] == 0.25, "what the last one says came from no passage"
+    assert found["of_another_topic"] == 0.5
+    assert _from_wrong_passage(table, [question], replies[:1])["of_another_topic"] is None
 
 
 def test_other_peoples_data_have_no_facts(serving: Server, tmp_path: Path) -> None:

@@ -108,10 +108,7 @@ def test_rows_of_the_tests_are_left_out_by_their_keys(made_up: Path, tmp_path: P
     assert main(["index", *arguments, "--exclude-split", "test_seen"]) == 0
     assert "2_GARD_QA/0000009.xml#0000009-1" not in _questions(out)
     assert json.loads((out / "index.json").read_text())["excluded"] == 1
-    word = np.load(out / "terms.npy") == b"whistl"
-    assert not np.load(out / "terms.answers.npy")[word].any(), (
-        "not even the answer's words are left"
-    )
+    assert not any("whistle" in str(answer) for answer in _questions(out).values())
     assert main(["index", *arguments, "--exclude-topics-of", "test_seen"]) == 0
     assert not any(name.startswith("2_GARD_QA/0000009.xml") for name in _questions(out))
     assert json.loads((out / "index.json").read_text())["excluded"] == 2

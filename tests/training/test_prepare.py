@@ -106,6 +106,7 @@ def test_the_statistics_count_what_is_in_the_tables(prepared: Path, source: Path
     assert stats["answered"] == stats["kept"] == 57
     assert stats["flags"] == {"none": 57, "empty": 8}
     assert stats["splits"] == table["Split"].value_counts().to_dict()
+    assert stats["near_synonyms"].keys() == {"test_unseen", "valid_unseen"}
     assert stats["digest"] == read_table(source)[1]
     assert stats["source"] == "MedQuAD.zip"
     assert stats["pinned"] is False

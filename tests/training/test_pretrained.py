@@ -111,7 +111,7 @@ BROKEN_FILES = {
         lambda directory: (directory / "config.json").rename(directory / "adapter_config.json"),
         "it holds an adapter; merge",
     ),
-    "family": (fields("config.json", model_type="gpt_neo"), "a gpt_neo; only GPT-2"),
+    "family": (fields("config.json", model_type="gpt_neo"), "a gpt_neo; only GPT-2 and Llama"),
     "unheard of": (fields("config.json", model_type="mine"), r"config\.json cannot be read"),
     "heads": (fields("config.json", n_head=3), "its weights cannot be read .*divisible"),
     "activation": (fields("config.json", activation_function="so"), "cannot be read .*'so'"),

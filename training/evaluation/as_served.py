@@ -30,6 +30,8 @@ class Served(NamedTuple):
     grounded: bool
     ended: bool
     """Whether the model ended its `reading` answer by itself."""
+    topics: tuple[str, ...]
+    """Of the passages that it read."""
 
 
 def served(url: str, questions: Sequence[str], label: str) -> list[Served]:
@@ -52,7 +54,9 @@ def served(url: str, questions: Sequence[str], label: str) -> list[Served]:
                 "closed_book": _answer(client, question, grounded=False, references=0)["answer"],
                 "published": passages[0]["text"] if passages else shown[0].get("excerpt") or "",
             }
-            return Served(texts, reading["grounded"], reading["finish_reason"] == "end")
+            ended = reading["finish_reason"] == "end"
+            topics = tuple(passage["title"] for passage in passages)
+            return Served(texts, reading["grounded"], ended, topics)
 
         found = threads.map(ask, questions)
         return list(tqdm(found, total=len(questions), desc=label, unit="question"))

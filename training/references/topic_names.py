@@ -45,14 +45,15 @@ def names_of_documents(
         if document not in names:
             foci[document] = " ".join(words(focus))
             cuis[document] = codes.split("|") if codes else []
-            known = (_name(name, words) for name in [focus, *synonyms.split("|")])
+            known = (topic_name(name, words) for name in [focus, *synonyms.split("|")])
             names[document] = {name for name in known if name}
     _add_found(names, table["Answer"], words)
     shared = _shared(names, foci, cuis)
     return {document: known.union(*map(_numbered, known)) for document, known in shared.items()}
 
 
-def _name(text: str, words: Words) -> str:
+def topic_name(text: str, words: Words) -> str:
+    """Return one name as the index has it; "" if it has no words."""
     split = words(text)
     if len(split) > 1 and text.isupper():
         return " ".join(split)
@@ -91,7 +92,7 @@ def _acronyms(answer: str, words: Words) -> Iterator[tuple[str, str]]:
         for count in range(max(1, len(letters) - 1), len(letters) + 1 + _EXTRA_WORDS):
             expansion = split[-count:]
             if len(expansion) == count and _abbreviates(letters, expansion):
-                yield " ".join(expansion), _name(match[1], words)
+                yield " ".join(expansion), topic_name(match[1], words)
                 break
 
 

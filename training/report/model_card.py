@@ -12,6 +12,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from training.data.download import COMMIT
 from training.evaluation.metrics import METRICS, TITLES
+from training.pretrained import FAMILIES
 from training.report.limits import LIMITS, NOT_FOR
 from training.report.tables import (
     SPLITS,
@@ -58,8 +59,9 @@ def fine_tuned_card(name: str, record: Record, figures: Record | None = None) ->
     plan = record.get("recipe", {}).get("finetuning", {})
     return fill(
         "fine_tuned_card.md.jinja",
-        header=_header(name, base, figures),
+        header=_header(name, base, record, figures),
         name=name,
+        family=FAMILIES[_family(record)],
         parameters=_parameters(record),
         base=f"`{base}`" if "base" in record else base,
         not_for=NOT_FOR,
@@ -92,7 +94,7 @@ def base_card(
     bits = figures["splits"][first]["systems"]["base"]["bits_per_byte"] if figures else None
     return fill(
         "base_card.md.jinja",
-        header=_data(name).to_yaml(),
+        header=_data(name, ["gpt2"]).to_yaml(),
         name=name,
         parameters=_parameters(record),
         plan=record["recipe"]["pretraining"],
@@ -103,6 +105,11 @@ def base_card(
         bits_per_byte=with_interval(METRICS["bits_per_byte"], bits) if bits else None,
         **_training(record),
     )
+
+
+def _family(record: Record) -> str:
+    family: str = record.get("family", "gpt2")  # as older ones were, and did not say
+    return family
 
 
 def _parameters(record: Record) -> str:
@@ -136,7 +143,7 @@ def _figures(figures: Record) -> dict[str, Any]:
     }
 
 
-def _header(name: str, base: str, figures: Record | None) -> str:
+def _header(name: str, base: str, record: Record, figures: Record | None) -> str:
     found = [] if figures is None else figures["splits"].items()
     results = [
         EvalResult(
@@ -160,17 +167,17 @@ def _header(name: str, base: str, figures: Record | None) -> str:
         if re.fullmatch(r"\w[^/]*/[^/]+", base)
         else None,  # as the Hub names models
         eval_results=results or None,
-        tags=["medical", "question-answering"],
+        tags=[_family(record), "medical", "question-answering"],
     ).to_yaml()
 
 
-def _data(name: str, tags: Sequence[str] = (), **more: Any) -> ModelCardData:
+def _data(name: str, tags: Sequence[str], **more: Any) -> ModelCardData:
     return ModelCardData(
         language="en",
         license=_LICENCE,
         library_name="transformers",
         pipeline_tag="text-generation",
-        tags=["gpt2", *tags],
+        tags=list(tags),
         model_name=name,
         **more,
     )

@@ -11,6 +11,12 @@ from training.pretrained import decoding_defaults, load_pretrained, name_unused
 from training.prompt import END, add_format
 
 
+def _dropouts(dropout: float) -> dict[str, Any]:
+    """Return all that a GPT-2 or a Llama calls it."""
+    names = ("resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout")
+    return dict.fromkeys(names, dropout)
+
+
 def load_base(
     base: str, revision: str | None, dropout: float
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -23,9 +29,7 @@ def load_base(
         TrainingError: there is no such base, it is broken, or its tokenizer is another model's.
 
     """
-    model, tokenizer = load_pretrained(
-        base, revision, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout
-    )
+    model, tokenizer = load_pretrained(base, revision, **_dropouts(dropout))
     _set_aside_decoding(model, base)
     embeddings: Any = model.get_input_embeddings()
     rows, old_tokens = embeddings.weight.shape[0], len(tokenizer)
@@ -61,9 +65,7 @@ def load_to_go_on(
         TrainingError: there is none in `directory`.
 
     """
-    model, tokenizer = load_pretrained(
-        str(directory), resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout
-    )
+    model, tokenizer = load_pretrained(str(directory), **_dropouts(dropout))
     if tokenizer.eos_token != END:
         raise TrainingError(f"{directory}: it has no {END}, so it is not fine-tuned here")
     return model, tokenizer

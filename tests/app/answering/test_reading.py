@@ -1,6 +1,7 @@
 """What is read before an answer: sought once, cut to fit, none where nothing is found."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,7 +75,6 @@ async def test_the_longer_the_answer_may_be_the_less_is_read(reads: Checkpoint) 
     made = reader(reads, Found(published(text)))
     (much,), (little,) = await made.read(QUESTION, 1), await made.read(QUESTION, 40)
     assert len(little.text) < len(much.text)
-    assert await made.read(QUESTION, 90) == [], "the answer goes before the passage"
 
 
 async def test_no_passage_is_longer_than_those_learned_from(reads: Checkpoint) -> None:
@@ -92,11 +92,23 @@ async def test_a_long_list_ends_at_a_comma(reads: Checkpoint) -> None:
     assert text.startswith(cut.text.removesuffix(" …"))
 
 
-async def test_as_many_passages_as_there_is_room_for(reads: Checkpoint) -> None:
-    short = [published("A lack."), published("It hurts.", "Gout"), published("A rash.", "Pox")]
-    assert await reader(reads, Found(*short), passages=2).read(QUESTION, 8) == short[:2]
-    long = published("word " * 100)
-    assert await reader(reads, Found(short[0], long), passages=2).read(QUESTION, 8) == short[:1]
+async def test_only_the_best_passage_is_read(reads: Checkpoint) -> None:
+    short = [published("A lack."), published("It hurts.", "Gout")]
+    assert await reader(reads, Found(*short)).read(QUESTION, 8) == short[:1]
+    assert await reader(reads, Found(published("word " * 100))).read(QUESTION, 8) == []
+
+
+async def test_whoever_asks_for_the_whole_context_still_has_something_read(
+    reads: Checkpoint,
+) -> None:
+    text = " ".join(f"It has sign {number}." for number in range(60))
+    larger = replace(reads, context_tokens=512)
+    made = reader(larger, Found(published(text)), passage_tokens=512)
+    (some,) = await made.read(QUESTION, 512)
+    assert [some] == await made.read(QUESTION, 256), "the answer keeps half"
+    assert len(some.text) < len((await made.read(QUESTION, 8))[0].text)
+    prompt = made.prompt_format.encode(QUESTION, reads.tokenizer, shown([some]))
+    assert len(prompt) <= 256
 
 
 async def test_both_models_get_what_was_sought_once(reads: Checkpoint) -> None:

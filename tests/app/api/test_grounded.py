@@ -129,7 +129,15 @@ async def test_chat_clients_get_it_too(serving: Serving) -> None:
         body = (await client.post("/v1/chat/completions", json=alone)).json()
         assert body["grounded"] is False
         assert "passages" not in body
-        await client.post("/v1/chat/completions", json=chat(QUESTION, stream=True))
+        streamed = await client.post("/v1/chat/completions", json=chat(QUESTION, stream=True))
+        *earlier, last = [
+            json.loads(line.removeprefix("data: "))
+            for line in streamed.text.splitlines()
+            if line.startswith("data: {")
+        ]
+        assert last["grounded"] is True
+        assert [each["title"] for each in last["passages"]] == ["Scurvy"]
+        assert not any({"grounded", "passages"} & chunk.keys() for chunk in earlier)
         assert prompts(engines)["fine-tuned"] == [READ, ALONE, READ]
 
 

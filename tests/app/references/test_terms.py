@@ -4,7 +4,7 @@ import pytest
 
 from app.references.terms import Terms as AppTerms
 from training.references import terms as training_terms
-from training.references.topic_names import _name
+from training.references.topic_names import topic_name
 
 _TEXTS = [
     "Diabetes Mellitus, Type II", "Trisomy 18", "vitamin B-12", "Hepatitis A", "factor V Leiden",
@@ -31,7 +31,7 @@ def test_numbers_and_letters_are_bound_to_what_they_follow() -> None:
 
 def test_an_everyday_word_is_an_acronym_in_capitals_alone() -> None:
     words = training_terms.Terms().words
-    assert _name("KID", words) == "=kid"
-    assert _name("KID syndrome", words) == "=kid syndrome"
-    assert _name("Kid", words) == "kid"
-    assert _name("ALS", words) == "als"
+    assert topic_name("KID", words) == "=kid"
+    assert topic_name("KID syndrome", words) == "=kid syndrome"
+    assert topic_name("Kid", words) == "kid"
+    assert topic_name("ALS", words) == "als"

@@ -5,8 +5,6 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from training.reading.averaging import average, weights_of
 
-SIZES = {"vocab_size": 11, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 2}
-
 
 def trained(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """Move every weight by one, and return what they were."""
@@ -31,7 +29,9 @@ def test_attention_keeps_what_it_learned_and_other_layers_a_share() -> None:
 
 
 def test_another_family_is_told_apart_alike() -> None:
-    model = LlamaForCausalLM(LlamaConfig(**SIZES, intermediate_size=16))
+    config = LlamaConfig(vocab_size=11, hidden_size=8, intermediate_size=16, num_hidden_layers=2)
+    config.num_attention_heads = config.num_key_value_heads = 2
+    model = LlamaForCausalLM(config)
     before = trained(model)
     average(model, before, 0.5)
     now = dict(model.named_parameters())
