@@ -11,7 +11,7 @@ def trained(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     before = weights_of(model)
     with torch.no_grad():
         for weight in model.parameters():
-            weight += 1
+            weight.add_(1)
     return before
 
 
