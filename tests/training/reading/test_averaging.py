@@ -29,8 +29,13 @@ def test_attention_keeps_what_it_learned_and_other_layers_a_share() -> None:
 
 
 def test_another_family_is_told_apart_alike() -> None:
-    config = LlamaConfig(vocab_size=11, hidden_size=8, intermediate_size=16, num_hidden_layers=2)
-    config.num_attention_heads = config.num_key_value_heads = 2
+    config = LlamaConfig(
+        vocab_size=11,
+        hidden_size=8,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
     model = LlamaForCausalLM(config)
     before = trained(model)
     average(model, before, 0.5)
