@@ -26,6 +26,8 @@ from transformers import (
     MistralForCausalLM,
     OpenAIGPTConfig,
     OpenAIGPTLMHeadModel,
+    RobertaConfig,
+    RobertaForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
     set_seed,
@@ -122,6 +124,10 @@ BERT: dict[str, Any] = SMALL | {
     ("model", "reason"),
     [
         (lambda: BertLMHeadModel(BertConfig(**BERT)), "it is a bert, an encoder"),
+        (
+            lambda: RobertaForCausalLM(RobertaConfig(**BERT, is_decoder=True)),
+            "it is a roberta, an encoder",
+        ),
         (lambda: BloomForCausalLM(BloomConfig(**SMALL, n_layer=1, n_head=2)), "how long its cont"),
         (
             lambda: MambaForCausalLM(MambaConfig(**SMALL, num_hidden_layers=1, state_size=4)),
