@@ -144,9 +144,8 @@ def _require_decoder(config: Any) -> None:
             f"it is a {config.model_type}, which does not continue a text; what is served does: "
             "GPT-2, or another decoder"
         )
-    if (
-        type(config) in MODEL_FOR_MASKED_LM_MAPPING
-    ):  # made a decoder or not: some count places in their own way
+    # Made a decoder or not: some count places in their own way.
+    if type(config) in MODEL_FOR_MASKED_LM_MAPPING:
         raise CheckpointError(
             f"it is a {config.model_type}, an encoder; what is served writes text: GPT-2, or "
             "another decoder"

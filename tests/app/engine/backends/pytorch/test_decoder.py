@@ -146,7 +146,7 @@ BERT: dict[str, Any] = SMALL | {
             "it is a t5, which does not continue a text",
         ),
     ],
-    ids=["bert", "bloom", "mamba", "openai-gpt", "t5"],
+    ids=["bert", "roberta", "bloom", "mamba", "openai-gpt", "t5"],
 )
 def test_families_that_are_not_served_are_told_in_a_line(
     model: Callable[[], Any], reason: str, tmp_path: Path
