@@ -56,7 +56,7 @@ def ways_of(python: str) -> dict[str, Way]:
         "CTranslate2, fp32": Way(ctranslate2("float32"), "ctranslate2", "/answer", answer),
         "CTranslate2, int8": Way(ctranslate2("int8"), "ctranslate2", "/answer", answer),
     } | {
-        f"ours, {name}": Way(partial(ours, dtype=dtype), "", "/answer", streamed)
+        f"ours, {name}": Way(partial(ours, dtype=dtype, references="none"), "", "/answer", streamed)
         for dtype, name in _OURS.items()
         if dtype in get_args(Settings.model_fields["dtype"].annotation)
     }  # fmt: skip
