@@ -110,13 +110,6 @@ class Reading(_Section):
     dropout: float = Field(ge=0, lt=1)
     gradient_checkpointing: bool
     evaluations: int = Field(ge=1, description="And checkpoints, at even distances.")
-    former_weights: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Share that the weights before this stage have in the saved ones, but in "
-        "attention's: what was known by heart stays.",
-    )
     optimisation: Optimisation
 
 

@@ -18,7 +18,6 @@ from training.data.examples import IGNORED, read_rows
 from training.errors import DataError, TrainingError
 from training.prompt import ANSWER, CONTEXT, QUESTION, add_context, encode, encode_text
 from training.provenance import provenance
-from training.reading.averaging import average, weights_of
 from training.reading.mixture import Drawing, published
 from training.reading.trainer import ReadingTrainer
 from training.recipe import Recipe
@@ -67,7 +66,6 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
     set_seed(recipe.seed)
     model, tokenizer = load_to_go_on(out, plan.dropout)
     with_context(model, tokenizer)
-    before = weights_of(model)
     context_tokens = int(model.config.max_position_embeddings)
     table = read_rows(data, _NEEDED)
     sets = [
@@ -82,7 +80,6 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
         begin(work, begun)
     trainer = _trainer(recipe, model, tokenizer, sets, work)
     run_to_the_end(trainer, last)
-    average(model, before, plan.former_weights)
     if place.is_main_process:
         reading = {"examples": dict(zip(("train", "valid"), map(len, sets), strict=True))}
         record = training_record(out) | {

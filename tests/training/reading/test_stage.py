@@ -96,21 +96,6 @@ def test_the_record_has_both_stages_and_the_answers_learned_from(taught: Path) -
     }  # fmt: skip
 
 
-def test_former_weights_stay_in_part_where_the_recipe_says_so(
-    pairs: Path, fine_tuned: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(fine_tuned, other)
-    before = weights(fine_tuned)
-    learn_to_read(reading_recipe(), pairs, fine_tuned)
-    learn_to_read(reading_recipe(former_weights=0.5), pairs, other)
-    learned, mixed = weights(fine_tuned), weights(other)
-    attention, inner = "transformer.h.0.attn.c_attn.weight", "transformer.h.0.mlp.c_fc.weight"
-    assert torch.equal(mixed[attention], learned[attention])
-    assert torch.allclose(mixed[inner], (before[inner] + learned[inner]) / 2)
-    assert not torch.allclose(learned[inner], before[inner], atol=1e-4)
-
-
 def test_a_recipe_without_the_section_ends_with_fine_tuning(
     pair: Path, pairs: Path, tmp_path: Path, fine_tuned: Path
 ) -> None:
