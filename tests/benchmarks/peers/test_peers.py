@@ -10,6 +10,7 @@ import torch
 from transformers import AutoTokenizer
 
 from benchmarks import engine
+from benchmarks.harness.apart import apart
 from benchmarks.peers import (
     bare_loop,
     ctranslate2,
@@ -70,7 +71,8 @@ def test_other_engines_make_the_same_where_they_are_installed(
 ) -> None:
     for package in peer.PACKAGES:
         pytest.importorskip(package.replace("-", "_"))
-    made = peer.cases(pair / "base", CPU)[name].generate(PROMPTS, NEW_TOKENS)
+    with apart(peer.__name__, pair / "base", CPU) as cases:  # as they are measured
+        made = cases[name].generate(PROMPTS, NEW_TOKENS)
     assert all(len(answer) == NEW_TOKENS for answer in made)
     end = AutoTokenizer.from_pretrained(pair / "base").eos_token_id
     for answer, whole in zip(made, wanted, strict=True):
