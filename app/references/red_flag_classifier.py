@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FILE = Path(__file__).with_suffix(".npz")
+_FEWEST_WORDS = 3  # different ones
 _WHOLE = 160  # characters: a text up to this long is read at once
 _WINDOW = 80  # characters of a longer one: what a message of its training has, roughly
 _STEP = 40
@@ -61,8 +62,10 @@ def classified(words: str) -> str | None:
     """Return the kind of need that plain words, with single spaces between, speak of.
 
     A long text is read in overlapping windows, of which the surest decides. None where no kind is
-    likely enough.
+    likely enough, or for a word or two, which say too little to tell by their letters.
     """
+    if len(set(words.split())) < _FEWEST_WORDS:
+        return None
     kinds = likely_kinds(words)
     if 1 - kinds[-1] < _model().threshold:
         return None

@@ -6,6 +6,7 @@ import pytest
 from app.references import red_flag_classifier
 from app.references.normalising import plain, words_of
 from app.references.red_flag_classifier import FILE, buckets, classified, likely_kinds
+from app.references.red_flags import notices
 from training.references import red_flag_model
 
 
@@ -58,3 +59,21 @@ def test_an_emergency_in_a_long_text_is_found() -> None:
         story * 10 + "now i cannot breathe and my lips are turning blue please help. " + story * 10
     )
     assert classified(words_of(plain(text))) == "emergency"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello!",
+        "hello hello hello",
+        "good afternoon, may I ask about diabetes?",
+        "zq " * 500,
+        "wjx kvb " * 60,
+        "lorem ipsum dolor sit amet " * 10,
+        "Heart attack",
+        "hola, buenas tardes",
+        "what's the best pizza in town?",
+    ],
+)
+def test_chatter_noise_and_the_name_of_an_illness_are_no_need(text: str) -> None:
+    assert notices(text, "US") == []
