@@ -24,7 +24,7 @@ COPY docker/requirements.lock docker/serve.lock pyproject.toml docker/requiremen
 
 # A CPU serves by OpenVINO, without PyTorch; a card by PyTorch's build for its CUDA version. What serves is
 # taken by its hashes. PyTorch, and extras other than these two, only by version: serve.lock holds
-# none of them.
+# none of them. OpenVINO's parts for Intel's GPUs and for other formats, half of it, are never asked for.
 FROM build AS build-serve
 ARG TORCH=cpu
 ARG EXTRAS=otel,redis
@@ -39,7 +39,9 @@ RUN if [ "${EXTRAS}" = otel,redis ]; then \
       && EXTRAS="${EXTRAS:+${EXTRAS},}gpu"; \
     fi \
     && python requirements.py pyproject.toml "${EXTRAS}" > requirements.txt \
-    && pip install --constraint requirements.lock --requirement requirements.txt
+    && pip install --constraint requirements.lock --requirement requirements.txt \
+    && find /opt/venv -path '*/openvino/libs/*' \( -name '*_[gn]pu_plugin.so' -o -name cache.json \
+      -o -name '*_frontend.so*' -not -name '*_ir_frontend.so*' \) -delete
 
 FROM build AS build-train
 ARG TORCH=cpu
