@@ -12,7 +12,7 @@ from app.api.dependencies import ServiceDependency
 from app.api.document import problems
 from app.api.reference_schemas import ReferencesInfo
 from app.api.references import HINT
-from app.api.schemas import Info, ModelInfo, Status
+from app.api.system_schemas import Info, ModelInfo, Status
 from app.engine.interface import public_name
 from app.libraries import libraries
 from app.references.index import References

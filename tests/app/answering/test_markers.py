@@ -58,6 +58,16 @@ def _as_served(directory: Path) -> tuple[PromptFormat, Tokenizer]:
     return found, tokenizer
 
 
+def _assert_ids_of_transformers(directory: Path, template: str, question: str) -> None:
+    jinja = template.format(q="{{ messages[0]['content'] }}")
+    (directory / "chat_template.jinja").write_text(jinja)
+    prompt_format, tokenizer = _as_served(directory)
+    theirs = AutoTokenizer.from_pretrained(directory).apply_chat_template(
+        [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=False
+    )
+    assert prompt_format.encode(question, tokenizer) == theirs
+
+
 @pytest.mark.parametrize(
     "change",
     [_never_special, _never_special_in_a_generic_class, _taking_spaces_along,
@@ -91,13 +101,7 @@ def test_what_a_person_types_is_no_marker_and_none_is_shown(
 def test_a_prompt_is_parted_at_special_tokens_alone(
     broken: Path, template: str, question: str
 ) -> None:
-    jinja = template.format(q="{{ messages[0]['content'] }}")
-    (broken / "chat_template.jinja").write_text(jinja)
-    prompt_format, tokenizer = _as_served(broken)
-    theirs = AutoTokenizer.from_pretrained(broken).apply_chat_template(
-        [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=False
-    )
-    assert prompt_format.encode(question, tokenizer) == theirs
+    _assert_ids_of_transformers(broken, template, question)
 
 
 @pytest.mark.parametrize("change", [_taking_spaces_along, _special_and_taking_spaces_along])
@@ -107,13 +111,7 @@ def test_markers_swallow_white_space_as_they_were_saved_to(
     broken: Path, change: Callable[[Path], None], template: str, question: str
 ) -> None:
     change(broken)
-    jinja = template.format(q="{{ messages[0]['content'] }}")
-    (broken / "chat_template.jinja").write_text(jinja)
-    prompt_format, tokenizer = _as_served(broken)
-    theirs = AutoTokenizer.from_pretrained(broken).apply_chat_template(
-        [{"role": "user", "content": question}], add_generation_prompt=True, return_dict=False
-    )
-    assert prompt_format.encode(question, tokenizer) == theirs
+    _assert_ids_of_transformers(broken, template, question)
 
 
 @pytest.mark.parametrize(

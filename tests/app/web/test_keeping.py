@@ -3,13 +3,22 @@
 import json
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from app.errors import GenerationFailed
 from tests.app.server_process import Server
 from tests.app.web.conftest import ASKED, Fake, Open, ask, expect_finished, expect_state, side
 
 ASTHMA = "What is asthma?"
+
+
+def expect_one_whole_entry_once_base_is_asked_again(page: Page) -> None:
+    side(page, "base").get_by_role("button", name="Ask again").click()
+    expect_finished(page)
+    page.reload()
+    page.locator("#history time").click()
+    expect_finished(page)
+    expect(page.locator("#history li")).to_have_count(1)
 
 
 def test_reload_and_back_keep_the_answers(opened: Open, fake: Fake) -> None:
@@ -42,12 +51,7 @@ def test_reload_in_the_middle_keeps_the_question_and_what_is_done(opened: Open, 
     expect(side(page, "base").locator(".problem")).to_contain_text("not finished")
     expect_state(page, "Ready")
     fake.base.seconds_per_token = 0
-    side(page, "base").get_by_role("button", name="Ask again").click()
-    expect_finished(page)
-    page.reload()
-    page.locator("#history time").click()
-    expect_finished(page)
-    expect(page.locator("#history li")).to_have_count(1)
+    expect_one_whole_entry_once_base_is_asked_again(page)
 
 
 def test_a_side_that_was_asked_again_stands_in_what_was_asked_before(
@@ -58,12 +62,7 @@ def test_a_side_that_was_asked_again_stands_in_what_was_asked_before(
     ask(page)
     expect(side(page, "base")).to_have_attribute("data-state", "failed")
     fake.base.error = None
-    side(page, "base").get_by_role("button", name="Ask again").click()
-    expect_finished(page)
-    page.reload()
-    page.locator("#history time").click()
-    expect_finished(page)
-    expect(page.locator("#history li")).to_have_count(1)
+    expect_one_whole_entry_once_base_is_asked_again(page)
 
 
 def test_a_link_draws_the_same_again(opened: Open, demo: Server) -> None:
