@@ -69,15 +69,16 @@ class Reading:
     """None: nothing is read."""
     question: str
     max_new_tokens: int
-    insisted: bool = False
-    """Whether a model is to say so, rather than to answer by itself, where nothing is found."""
     _task: "asyncio.Task[list[Published]] | None" = field(default=None, init=False)
 
     async def passages(self) -> Sequence[Published] | None:
-        """Return what is to be read, None for nothing; the first to ask has it sought."""
+        """Return what is to be read, None for nothing; the first to ask has it sought.
+
+        Where nothing good is found the list is empty, and the model says so: by itself it would
+        make up an illness for any word it does not know.
+        """
         if self.reader is None:
             return None
         if self._task is None:
             self._task = asyncio.create_task(self.reader.read(self.question, self.max_new_tokens))
-        found = await asyncio.shield(self._task)
-        return found if found or self.insisted else None
+        return await asyncio.shield(self._task)

@@ -126,7 +126,7 @@ class Service:
         return bool(notices) and not self.red_flags.answered
 
     def reading(self, question: str, grounded: bool | None, max_new_tokens: int) -> Reading:
-        """Return what is to be read for a question; `grounded` None: what there is, if any.
+        """Return what is to be read for a question; `grounded` None: where the model can.
 
         Raises:
             InvalidField: it is asked for, and there is no index, or the model cannot read.
@@ -134,7 +134,7 @@ class Service:
         if grounded and self.reader is None:
             raise InvalidField("grounded", "needs an index and a model that learned to read")
         reader = None if grounded is False else self.reader
-        return Reading(reader, question, max_new_tokens, insisted=bool(grounded))
+        return Reading(reader, question, max_new_tokens)
 
     @asynccontextmanager
     async def with_notices(self, question: str) -> AsyncIterator[list[Notice]]:

@@ -77,10 +77,10 @@ class QuestionFields(DecodingFields):
     )
     grounded: bool | None = Field(
         None,
-        description="Have the models read published passages first. Left out: where the "
-        "fine-tuned model learned to, and something was found that is likely good; the response's "
-        "`grounded` says whether. `true`: also where nothing was found, which the fine-tuned model "
-        "then says. `false`: they answer by themselves.",
+        description="Have the models read a published passage first; where none is likely good, "
+        "the fine-tuned one says so. Left out: where there is an index and it learned to read, as "
+        "`grounded` in `/info` says. `true`: refused where not. `false`: they answer by "
+        "themselves.",
     )
     spans: bool = Field(
         False,

@@ -131,12 +131,8 @@ async def test_one_side_that_goes_away_does_not_take_the_passages_from_the_other
     assert await stays == found.passages
 
 
-@pytest.mark.parametrize(("insisted", "expected"), [(False, None), (True, [])])
-async def test_nothing_found_is_told_only_where_reading_is_insisted_on(
-    reads: Checkpoint, insisted: bool, expected: Any
-) -> None:
-    reading = Reading(reader(reads, Found()), QUESTION, 8, insisted)
-    assert await reading.passages() == expected
+async def test_nothing_found_is_told(reads: Checkpoint) -> None:
+    assert await Reading(reader(reads, Found()), QUESTION, 8).passages() == []
 
 
 async def test_without_a_reader_nothing_is_read() -> None:

@@ -152,19 +152,18 @@ async def test_grounded_false_is_the_model_by_itself(serving: Serving, path: str
         assert prompts(engines)["fine-tuned"] == [ALONE]
 
 
-async def test_where_nothing_is_found_the_model_answers_alone_or_is_told_so(
-    serving: Serving,
-) -> None:
+async def test_where_nothing_is_found_the_model_is_told_so(serving: Serving) -> None:
     async with serving() as (client, engines):
-        body = (await client.post("/answer", json={"question": "zzz qqq"})).json()
-        assert body["grounded"] is False
-        asked = {"question": "zzz qqq", "grounded": True}
-        body = (await client.post("/answer", json=asked)).json()
-        assert body["grounded"] is True
-        assert "passages" not in body
+        for asked in ({}, {"grounded": True}):
+            body = (await client.post("/answer", json={"question": "zzz qqq"} | asked)).json()
+            assert body["grounded"] is True
+            assert "passages" not in body
+        alone = {"question": "zzz qqq", "grounded": False}
+        assert (await client.post("/answer", json=alone)).json()["grounded"] is False
         assert prompts(engines)["fine-tuned"] == [
-            "<question>zzz qqq<answer>",
             "<question>zzz qqq<context><answer>",
+            "<question>zzz qqq<context><answer>",
+            "<question>zzz qqq<answer>",
         ]
 
 
