@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from training.data.cleaning import clean
 from training.data.download import COMMIT, URL, download
 from training.data.examples import read_rows
 from training.data.medquad import ALL_COLLECTIONS, ANSWERED_COLLECTIONS, read_table
@@ -42,7 +43,6 @@ KEY = ["Collection", "File", "QuestionId"]
 _FORMAT = 3
 _PER_BLOCK = {"answers": 16, "rows": 128, "documents": 128}
 _LONGEST_TERM = 40  # characters: longer ones are addresses
-_HEADING = re.compile(r"[^.?!]*\?\s*")
 _CAPITALS = re.compile(r"\b[A-Z]{2,7}\b")
 _KNOWN_TIMES = 5  # in the answers, below which a word may be a misspelling itself
 
@@ -110,8 +110,7 @@ def index(
     table.loc[
         [_number(name) not in ANSWERED_COLLECTIONS for name in table["Collection"]], "Answer"
     ] = ""
-    # Some of GARD's are a heading alone: `Is Williams syndrome inherited?` answers nothing.
-    table.loc[[bool(_HEADING.fullmatch(text)) for text in table["Answer"]], "Answer"] = ""
+    table["Answer"] = _readable_answers(table)
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -126,6 +125,17 @@ def index(
     shutil.rmtree(out, ignore_errors=True)
     unfinished.replace(out)
     return figures
+
+
+def _readable_answers(table: pd.DataFrame) -> list[str]:
+    """Return answers as a model learns them, without what their web pages put around them.
+
+    Those that are a heading alone (`Is Williams syndrome inherited?`) or a table of contents answer
+    nothing, and are empty.
+    """
+    cleaned = clean(table)
+    answers = cleaned["Flags"].isin(["", "hpo", "dup"])
+    return list(cleaned["AnswerClean"].where(answers, ""))
 
 
 def _check(archive: Path) -> None:
