@@ -90,9 +90,10 @@ class Deadlines:
 class Answerer:
     """One of the two models, ready for questions; `observe` is handed each attempt as it begins.
 
-    Its generators yield the text in pieces, then the finished `Answer`. Closing one cancels the
-    answer. They raise DeadlineExceeded when it was not begun or not finished in time, and whatever
-    ServiceError the engine raises; QueueFull comes at once where no place is free.
+    Its generators yield the text in pieces (of what is not streamed the first alone), then the
+    finished `Answer`. Closing one cancels the answer. They raise DeadlineExceeded when it was not
+    begun or not finished in time, and whatever ServiceError the engine raises; QueueFull comes at
+    once where no place is free.
     """
 
     model: ModelName
@@ -206,7 +207,8 @@ class Answerer:
                     piece += text.finish()
                 if piece:
                     pieces.append(piece)
-                    yield piece
+                    if decoding.streamed or len(pieces) == 1:  # the first says that it has begun
+                        yield piece
                 if ended:
                     break
         yield Answer(

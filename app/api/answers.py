@@ -59,7 +59,7 @@ async def answer(body: AnswerRequest, request: Request, service: ServiceDependen
     """Answer a question with one of the two models."""
     async with service.with_notices(body.question) as notices:
         answerer = service.admit()[body.model]
-        decoding = _decoding(body, service.limits)
+        decoding = _decoding(body, request, service.limits)
         pieces = (
             only(answerer.withhold(decoding))
             if service.suppresses_answer(notices)
@@ -85,7 +85,7 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
     """
     async with service.with_notices(body.question) as notices:
         answerers = service.admit()
-        decoding = _decoding(body, service.limits)
+        decoding = _decoding(body, request, service.limits)
         reading = _reading(body, service, decoding)
         pieces = compare(answerers, body.question, decoding, body.reference, reading)
         if service.suppresses_answer(notices):
@@ -96,7 +96,9 @@ async def compare_both(body: CompareRequest, request: Request, service: ServiceD
         return await _respond(request, body, events)
 
 
-def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> Decoding:
+def _decoding(
+    body: AnswerRequest | CompareRequest, request: Request, limits: RequestLimits
+) -> Decoding:
     """Return the decoding asked for, within the service's limits."""
     limits.check_length(body.question, "question")
     return Decoding(
@@ -107,6 +109,7 @@ def _decoding(body: AnswerRequest | CompareRequest, limits: RequestLimits) -> De
         body.no_repeat_ngram_size,
         body.seed,
         body.logprobs,
+        streamed=wants_stream(request, body.stream),
     )
 
 

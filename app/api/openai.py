@@ -173,6 +173,7 @@ def _decoding(body: CompletionFields, max_new_tokens: int, logprobs: int | None)
         top_p=1.0 if body.top_p is None else body.top_p,
         seed=body.seed,
         logprobs=logprobs,
+        streamed=bool(body.stream),
     )
 
 

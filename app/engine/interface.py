@@ -22,7 +22,8 @@ class Decoding:
     No new word makes a sequence of `no_repeat_ngram_size` tokens come twice in an answer: see
     `guard`. 0 lets the model repeat itself, None leaves it to the model's default. With a `seed` a
     drawn answer is the same each time. `logprobs` asks how likely each token was, and so many of
-    the likeliest beside it; None for neither.
+    the likeliest beside it; None for neither. Where it is not `streamed` nobody reads along, and
+    its tokens may come some at a time.
     """
 
     max_new_tokens: int
@@ -32,6 +33,7 @@ class Decoding:
     no_repeat_ngram_size: int | None = None
     seed: int | None = None
     logprobs: int | None = None
+    streamed: bool = True
 
     @property
     def greedy(self) -> bool:

@@ -22,17 +22,18 @@ import numpy as np
 from app import logs
 from app.engine import sampling
 from app.engine.admission import Limits
-from app.engine.channel import Channel, Message, packed
+from app.engine.channel import Channel, Message
 from app.engine.checkpoint import Checkpoint, load
 from app.engine.drafting import Drafter
 from app.engine.guard import RepetitionGuard, inside_words
 from app.engine.interface import Decoding, Source
+from app.engine.outbox import Outbox
 from app.engine.requests import Generation, Scoring
 from app.engine.sampling import Choice
 from app.engine.scheduler import Outcome, Scheduler
 from app.engine.step_loop import StepLoop
 from app.engine.training_text import LEAST_TOKENS, TrainingText
-from app.errors import CheckpointError, ServiceError
+from app.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         scheduler = Scheduler(checkpoint.backend, choose, limits, drafts=limits.drafts)
         self._steps = StepLoop(scheduler, self._report, limits.stall_seconds)
+        self._outbox = Outbox()
 
     async def run(self) -> None:
         """Serve until the server is gone or the inference thread has failed."""
@@ -73,6 +75,8 @@ class Worker:
             match message["do"]:
                 case "generate":
                     decoding = Decoding(**message["decoding"])
+                    if not decoding.streamed:
+                        self._outbox.keep(number)
                     self._steps.add(number, self._generation(message["prompt"], decoding))
                 case "score":
                     scoring = Scoring(message["prompt"], message["continuation"])
@@ -82,6 +86,7 @@ class Worker:
                         self._looking_up, self._look_up, number, message["texts"]
                     )
                 case "cancel":
+                    self._outbox.forget(number)
                     self._steps.cancel(number)
 
     def _generation(self, prompt: list[int], decoding: Decoding) -> Generation:
@@ -108,17 +113,9 @@ class Worker:
         self._loop.call_soon_threadsafe(self._send, outcomes)
 
     def _send(self, outcomes: list[Outcome]) -> None:
-        message: Message = {"tokens": [], "scored": [], "failed": []}
-        for number, result, _ in outcomes:
-            if isinstance(result, ServiceError):
-                message["failed"].append([number, packed(result)])
-            elif isinstance(result, float):
-                message["scored"].append([number, result])
-            else:
-                message["tokens"] += [
-                    [number, *(token[:4] if token.logprob is None else token)] for token in result
-                ]
-        self._channel.send(message | self._beat())
+        message = self._outbox.message(outcomes)
+        if any(message.values()):
+            self._channel.send(message | self._beat())
 
     def _beat(self) -> Message:
         scheduler = self._steps.scheduler

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ async def test_pieces_add_up_to_the_answer(answerer: Build, fine_tuned: Checkpoi
     assert isinstance(events[-1], Answer)
     assert "".join(piece for piece in events[:-1] if isinstance(piece, str)) == events[-1].text
     assert events[-1].text == "Wheezing, coughing < or 😀"
+
+
+async def test_of_what_nobody_reads_along_with_the_first_piece_alone_comes_before_the_end(
+    answerer: Build, fine_tuned: Checkpoint
+) -> None:
+    engine = FakeEngine(fine_tuned, "Wheezing, coughing and tightness", end=True)
+    whole = replace(LONG, streamed=False)
+    first, answer = [event async for event in answerer(engine).stream("?", whole)]
+    assert isinstance(answer, Answer)
+    assert answer.text == "Wheezing, coughing and tightness"
+    assert isinstance(first, str)
+    assert len(first) < len(answer.text)
+    assert answer.text.startswith(first)
 
 
 async def test_the_deadline_ends_the_answer(answerer: Build, fine_tuned: Checkpoint) -> None:

@@ -18,7 +18,7 @@ import torch
 from transformers import AutoTokenizer
 
 from app.engine.admission import Limits
-from app.engine.channel import Channel, packed, unpacked
+from app.engine.channel import Channel, Message, packed, unpacked
 from app.engine.checkpoint import Checkpoint
 from app.engine.client import WorkerEngine
 from app.engine.interface import Decoding, Span
@@ -87,6 +87,22 @@ async def test_alone_and_in_a_batch_as_generate(
         assert getattr(said, name) == getattr(known, name)
     assert said.tokenizer.backend.to_str() == known.tokenizer.backend.to_str()
     assert said.no_repeat_ngram_size == known.no_repeat_ngram_size
+
+
+async def test_what_nobody_reads_along_with_is_the_same_in_fewer_messages(
+    engine: WorkerEngine, fine_tuned: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+    take = WorkerEngine._take
+
+    def watching(self: WorkerEngine, message: Message) -> None:
+        heard.append(len(message.get("tokens", ())))
+        take(self, message)
+
+    monkeypatch.setattr(WorkerEngine, "_take", watching)
+    expected = generated(fine_tuned, PROMPTS[0], 12)
+    assert await _ids(engine, PROMPTS[0], streamed=False) == expected
+    assert [count for count in heard if count] == [1, 11]
 
 
 async def test_closing_a_stream_frees_its_place_in_both_processes(
