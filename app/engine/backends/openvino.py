@@ -1,9 +1,9 @@
 """GPT-2 on a CPU through OpenVINO: the default there, with neither torch nor transformers.
 
 Knows nothing about requests. Formats: `float32` is exact; `bfloat16` computes the layers in 16
-bits, keys and values too; `int8` holds each matrix as 8 bits with a scale per output, and rounds
-what it multiplies by to 8 bits as it comes. In each of them a token's logits are the same bits
-alone, beside others, and where it was guessed before.
+bits, keys and values too; `int8` holds each matrix as 8 bits with a scale per output, rounds what
+it multiplies by to 8 bits as it comes, and holds keys and values in 16. In each of them a token's
+logits are the same bits alone, beside others, and where it was guessed before.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,9 @@ from app.engine.backends.openvino_runtime import ov
 from app.engine.weights import Array
 
 _PRECISIONS = MappingProxyType({"float32": "f32", "bfloat16": "bf16", "int8": "f32"})
+_CACHED = MappingProxyType({"float32": "f32", "bfloat16": "bf16", "int8": "f16"})
+"""What keys and values are held in. Of 8 bits a block is rounded anew for each token that it gets,
+so that a token's logits depend on how its text was read."""
 _OUT_OF_MEMORY = ("bad_alloc", "allocate", "out of memory", "not enough memory")
 _MOST_GUESSED = 16
 """A run with at most as many tokens, all wanted, is a guess to verify."""
@@ -57,7 +60,8 @@ class OpenVINO:
             built = graphs(model, Rounded.of(head, 1) if int8 else head)
         self._vocabulary = model.shape.vocabulary
         precision = _PRECISIONS[number_format]
-        layers = core.compile_model(built.layers, "CPU", _settings(precision, threads))
+        cached = {"KV_CACHE_PRECISION": _CACHED[number_format]}
+        layers = core.compile_model(built.layers, "CPU", _settings(precision, threads) | cached)
         head = core.compile_model(built.head, "CPU", _settings("f32", threads))
         self._layers, self._head = layers.create_infer_request(), head.create_infer_request()
         for found in layers.inputs:
@@ -155,5 +159,4 @@ def _settings(precision: str, threads: int) -> dict[str, Any]:
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,  # or each model's process takes the same first cores
         "INFERENCE_PRECISION_HINT": precision,
-        "KV_CACHE_PRECISION": precision,  # else 8 bits, which cost more than they save here
     }
