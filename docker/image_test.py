@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = ROOT.parent / "shared/tools/local-base-image"  # where no registry can be reached
 IMAGE, CONTAINER = "localhost/medqa:test", "medqa-image-test"
-MAX_IMAGE_GB = 1.6
+MAX_IMAGE_GB = 0.45
 READY_SECONDS, STOP_SECONDS = 180, 60
 QUESTION = {"question": "Is hemophilia inherited?", "max_new_tokens": 40}
 LONG_ANSWER = {
@@ -54,7 +54,7 @@ class Engine:
     """What builds and runs containers here: podman with buildah, else docker."""
 
     def __init__(self) -> None:
-        if not shutil.which("podman") and not shutil.which("docker"):
+        if not os.environ.get("ENGINE") and not shutil.which("podman") and not _docker_runs():
             _install()
         chosen = os.environ.get("ENGINE") or ("podman" if shutil.which("podman") else "docker")
         self.podman = chosen == "podman"
@@ -84,6 +84,14 @@ class Engine:
         """Return an image's configuration and size."""
         found: list[dict[str, Any]] = json.loads(self("image", "inspect", name))
         return found[0]
+
+
+def _docker_runs() -> bool:
+    """Return whether there is docker, and a daemon that it reaches."""
+    return bool(
+        shutil.which("docker")
+        and not subprocess.run(["docker", "info"], capture_output=True).returncode
+    )
 
 
 def _install() -> None:
