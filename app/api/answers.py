@@ -37,7 +37,7 @@ from app.api.schemas import (
 from app.api.streaming import Event, gather, only, stream, wants_stream
 from app.engine.interface import Decoding
 from app.errors import ServiceError, problem_of
-from app.references.red_flags import Notice
+from app.red_flags.notices import Notice
 
 _STREAMED = (
     "The whole body, or with `stream` server-sent events: `notice` for each of the notices, "

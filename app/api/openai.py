@@ -38,7 +38,7 @@ from app.api.reference_schemas import PassageBody
 from app.api.streaming import Event, only, stream, while_connected
 from app.engine.interface import Decoding
 from app.errors import InvalidField, UnknownModel
-from app.references.red_flags import spoken
+from app.red_flags.notices import spoken
 
 _COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say
 _FINISH: Mapping[str, CompletionFinishReason] = {

@@ -1,6 +1,6 @@
 """How the words begin, one of which each text holds that a pattern matches: most need no search.
 
-Reads the regular expressions of phrases as red_flags.toml writes them: words, groups, classes of
+Reads the regular expressions of phrases as rules.toml writes them: words, groups, classes of
 digits, lookarounds, `?` and bounded repeats. What it cannot read may begin with anything.
 """
 

@@ -1,18 +1,22 @@
 """Which questions should go to people and not to a language model, and what is said to who asks.
 
-A text is flagged by the rules in red_flags.toml or by a small classifier: rules know what they were
-made for, the classifier what resembles it, in Spanish too. Knows nothing about HTTP or models.
+A text is flagged by the rules or by a small classifier: rules know what they were made for, the
+classifier what resembles it, in Spanish too. What is said stands in notices.toml. Knows nothing
+about HTTP or models.
 """
 
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
-from app.references.normalising import plain, words_of
-from app.references.red_flag_classifier import classified
-from app.references.red_flag_rules import FILE, kinds_by_rules
+from app.red_flags.classifier import classified
+from app.red_flags.normalising import plain, words_of
+from app.red_flags.rules import kinds_by_rules
+
+FILE = Path(__file__).with_name("notices.toml")
 
 Kind = Literal["emergency", "self_harm", "overdose", "poisoning", "abuse"]
 
