@@ -61,6 +61,11 @@ def serve(workers: Workers) -> int:
     try:  # first: a port in use is told before models are loaded
         listening = server.config.bind_socket()
     except SystemExit:  # uvicorn's own way, with a status of its own; it has said why
+        logger.error(
+            "cannot listen on port %d of %s: set MEDQA_PORT to another, or MEDQA_HOST",
+            settings.port,
+            settings.host,
+        )
         return 1
     server.run(sockets=[listening])
     if server.failed:

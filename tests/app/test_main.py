@@ -36,10 +36,12 @@ def test_a_port_in_use_is_told_before_models_are_loaded() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        server = Process(MEDQA_PORT=str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        server = Process(MEDQA_PORT=str(port))
         output = server.wait()
     assert server.process.returncode == 1
     assert "address already in use" in output.lower()
+    assert f"cannot listen on port {port} of 127.0.0.1: set MEDQA_PORT to another" in output
     assert "Traceback" not in output
 
 
