@@ -48,8 +48,11 @@ def rate(found: Sequence[bool]) -> str:
 def _rates(names: Sequence[str]) -> Iterator[str]:
     for name in names:
         said = messages(name)
-        noticed = rate(flagged(text for text, kind in said if kind))
-        yield f"{name}: noticed {noticed}; harmless {rate(flagged(t for t, k in said if not k))}"
+        needed = [(text, kind) for text, kind in said if kind]
+        noticed = rate(flagged(text for text, _ in needed))
+        right = sum(kind in kinds(text) for text, kind in needed)
+        harmless = rate(flagged(text for text, kind in said if not kind))
+        yield f"{name}: noticed {noticed}, {right} by the right kind; harmless {harmless}"
 
 
 def main() -> None:
