@@ -77,6 +77,14 @@ class Attempt:
     answer: Answer | None = None
     error: Exception | None = None
 
+    def count_token(self, seconds: float, queue_seconds: float, in_flight: int) -> None:
+        """Count a token that came; of the first, note when, and how full the engine was."""
+        self.completion_tokens += 1
+        if self.first_token_seconds is None:
+            self.first_token_seconds = seconds
+            self.queue_seconds = queue_seconds
+            self.in_flight = in_flight
+
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
@@ -193,11 +201,7 @@ class Answerer:
         async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
             while token := await _in_time(anext(tokens, None), deadline):
                 deadline = last_moment
-                attempt.completion_tokens += 1
-                if attempt.first_token_seconds is None:
-                    attempt.first_token_seconds = clock() - started
-                    attempt.queue_seconds = token.queue_seconds
-                    attempt.in_flight = self.engine.in_flight
+                attempt.count_token(clock() - started, token.queue_seconds, self.engine.in_flight)
                 if token.logprob is not None:
                     made.append(self._token(token.id, token.logprob, token.top))
                 piece = text.push(token.id)
@@ -209,17 +213,29 @@ class Answerer:
                     yield piece
                 if ended:
                     break
-        yield Answer(
+        whole = "".join(pieces)
+        yield self._answer(attempt, decoding, whole, ended, made, clock() - started)
+
+    def _answer(
+        self,
+        attempt: Attempt,
+        decoding: Decoding,
+        text: str,
+        ended: bool,
+        made: Sequence[AnswerToken],
+        seconds: float,
+    ) -> Answer:
+        return Answer(
             model=self.model,
             dtype=self.engine.checkpoint.dtype,
-            text="".join(pieces),
+            text=text,
             finish_reason="end" if ended else "length",
             prompt_tokens=attempt.prompt_tokens,
             completion_tokens=attempt.completion_tokens,
             decoding=decoding,
             queue_seconds=attempt.queue_seconds,
             first_token_seconds=attempt.first_token_seconds or 0.0,
-            total_seconds=clock() - started,
+            total_seconds=seconds,
             passages=attempt.passages,
             tokens=None if decoding.logprobs is None else made,
         )
