@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from app import logs
 from app.connections import ConnectionLimits, bounded_by
 from app.engine.processes import Workers
-from app.main import create_app, sources
+from app.main import create_app
+from app.model_sources import DEMO, sources
 from app.setting_names import misspelled
-from app.settings import DEMO, Settings
+from app.settings import Settings
 
 logger = logging.getLogger("app")
 

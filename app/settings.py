@@ -4,7 +4,6 @@ Read in `main` and `__main__` only; parts receive plain values.
 """
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
@@ -23,13 +22,6 @@ from app.setting_types import (
     Region,
     Storage,
 )
-
-GPT2 = "openai-community/gpt2"
-GPT2_REVISION = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
-_MODELS = Path(__file__).resolve().parent.parent / "models"
-TRAINED = _MODELS / "gpt2-medquad"
-DEMO = _MODELS / "demo"
-REFERENCES = _MODELS / "references"
 
 
 class Settings(BaseSettings):
