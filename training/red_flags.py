@@ -1,7 +1,7 @@
 """`python -m training red-flags`: messages in, the classifier out that flags what no rule foresaw.
 
-Templates and messages are in training/classifier/messages. Nothing else is learned from but what
---messages names: no question of MedQuAD.
+It learns from the templates and messages in training/classifier/messages and from the files that
+--messages names, never from MedQuAD's questions.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Which questions should go to people and not to a language model, and what is said to who asks.
+"""Which questions should go to people and not to a language model, and what the asker is told.
 
 A text is flagged by the rules or by a small classifier: rules know what they were made for, the
 classifier what resembles it, in Spanish too. What is said stands in notices.toml. Knows nothing
@@ -63,7 +63,7 @@ def regions() -> list[str]:
 def notices(text: str, region: str) -> list[Notice]:
     """Return one notice for each kind of need that the text speaks of, with a region's contacts.
 
-    To who writes Spanish each says one sentence of it first.
+    To somebody who writes Spanish each says its first sentence in Spanish.
     """
     simple = plain(text)
     words = words_of(simple)
