@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.backends.card_plan import Footprint, plan

@@ -11,7 +11,8 @@ from limits.aio.storage import Storage
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.answering.answerer import Answerer, Deadlines, ModelName
+from app.answering.answer import ModelName
+from app.answering.answerer import Answerer, Deadlines
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reader
 from app.answering.service import RedFlags, RequestLimits, Service

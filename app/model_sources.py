@@ -5,7 +5,7 @@ Knows nothing about how they are loaded.
 
 from pathlib import Path
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.interface import Source
 from app.settings import Settings
 

@@ -11,7 +11,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.answering.answerer import Answerer, Deadlines, ModelName, finished
+from app.answering.answer import ModelName
+from app.answering.answerer import Answerer, Deadlines, finished
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.interface import Decoding

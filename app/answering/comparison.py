@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from app.answering.answerer import Answer, Answerer, ModelName
+from app.answering.answer import Answer, ModelName
+from app.answering.answerer import Answerer
 from app.answering.one_thread import beside
 from app.answering.reading import Reading
 from app.answering.scores import rouge_l, token_f1

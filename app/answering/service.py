@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from app.answering.answerer import Answerer, ModelName
+from app.answering.answer import ModelName
+from app.answering.answerer import Answerer
 from app.answering.one_thread import beside
 from app.answering.reading import Reader, Reading
 from app.engine.interface import Decoding, Source

@@ -8,7 +8,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering.answerer import Answer, Answerer, ModelName
+from app.answering.answer import Answer, ModelName
+from app.answering.answerer import Answerer
 from app.answering.comparison import Comparison, Finished, Piece, Side, compare
 from app.answering.phrases import phrases
 from app.answering.reading import Reading

@@ -13,7 +13,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from app.answering.answerer import Answer, Answerer, AnswerToken, ModelName, finished
+from app.answering.answer import Answer, AnswerToken, ModelName
+from app.answering.answerer import Answerer, finished
 from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
 from app.api.event_schemas import streamed

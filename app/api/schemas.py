@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.answering.answerer import FinishReason, ModelName
+from app.answering.answer import FinishReason, ModelName
 from app.api.logprobs import TokenLogprob
 from app.api.reference_schemas import Checked, Grounded, Noticed, Referenced, Traced
 

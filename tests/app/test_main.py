@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.engine.processes import Workers
 from app.main import create_app

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.answering.answerer import Answer, Answerer, ModelName
+from app.answering.answer import Answer, ModelName
+from app.answering.answerer import Answerer
 from app.answering.comparison import Comparison, Finished, Piece, compare
 from app.engine.checkpoint import Checkpoint
 from app.engine.interface import Decoding
