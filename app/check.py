@@ -31,7 +31,7 @@ from app.engine.model_files import locate, model_config
 from app.engine.weights import Weights
 from app.engine.worker import choose
 from app.errors import CheckpointError
-from app.main import sources
+from app.model_sources import sources
 from app.settings import Settings
 
 _CPU_RUNNING = 16

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.backends.card_plan import Footprint, plan
@@ -44,22 +44,7 @@ async def load_engines(
         decision = decisions[place]
         logger.info("%s: %s on %s: %s", model, decision.dtype, decision.device, decision.reason)
         with telemetry.loading(model):
-            return await WorkerEngine.load(
-                workers.connection(place),
-                limits(settings, decision),
-                restart=partial(workers.restart, place),
-                restarts=settings.model_restarts,
-                source=source.name,
-                revision=source.revision,
-                device=decision.device,
-                device_reason=decision.reason,
-                dtype=decision.dtype,
-                models_on_card=decision.models_on_card,
-                environment=dict(decision.environment),
-                cpu_threads=settings.cpu_threads,
-                log_level=settings.log_level,
-                log_format=settings.log_format,
-            )
+            return await _engine(settings, workers, place, source, decision)
 
     tasks = {
         model: asyncio.create_task(load(place, model, source))
@@ -77,6 +62,27 @@ async def load_engines(
                 loaded.stop()
         raise
     return engines
+
+
+async def _engine(
+    settings: Settings, workers: Workers, place: int, source: Source, decision: Decision
+) -> WorkerEngine:
+    return await WorkerEngine.load(
+        workers.connection(place),
+        limits(settings, decision),
+        restart=partial(workers.restart, place),
+        restarts=settings.model_restarts,
+        source=source.name,
+        revision=source.revision,
+        device=decision.device,
+        device_reason=decision.reason,
+        dtype=decision.dtype,
+        models_on_card=decision.models_on_card,
+        environment=dict(decision.environment),
+        cpu_threads=settings.cpu_threads,
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+    )
 
 
 def limits(settings: Settings, decision: Decision) -> Limits:

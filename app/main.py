@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 from limits import parse as parse_limit
@@ -12,13 +11,14 @@ from limits.aio.storage import Storage
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.answering.answerer import Answerer, Deadlines, ModelName
+from app.answering.answer import ModelName
+from app.answering.answerer import Answerer, Deadlines
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reader
 from app.answering.service import RedFlags, RequestLimits, Service
 from app.api import answers, document, openai, page, references, system
 from app.engine.admission import asker
-from app.engine.interface import Engine, Source
+from app.engine.interface import Engine
 from app.engine.processes import Workers
 from app.errors import CheckpointError, IndexFailure
 from app.loading import load_engines
@@ -35,8 +35,9 @@ from app.middleware.hosts import AllowedHosts
 from app.middleware.rate_limit import RateLimit, close_storage, open_storage
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
+from app.model_sources import reference_index, sources
 from app.references.index import References
-from app.settings import DEMO, GPT2, GPT2_REVISION, REFERENCES, TRAINED, Settings
+from app.settings import Settings
 from app.telemetry.access_log import access_log
 from app.telemetry.metrics import Telemetry
 from app.telemetry.request_records import Observer, Observing, register
@@ -63,22 +64,12 @@ def create_app(
         workers: processes for the models, begun already; None begins them when it starts.
 
     """
-    service = Service(
-        limits=RequestLimits(
-            max_question_characters=settings.max_question_characters,
-            default_new_tokens=settings.default_new_tokens,
-            max_new_tokens=settings.max_new_tokens,
-        ),
-        sources=sources(settings),
-        red_flags=RedFlags(settings.region, settings.answer_red_flags),
-        excerpt_characters=settings.excerpt_characters,
-    )
+    service = _service(settings)
     telemetry = Telemetry(service, settings.max_running)
     tracing = Tracing(settings.otel_endpoint) if settings.otel_endpoint else None
     observers: list[Observer] = [telemetry.observe, access_log(settings.log_texts)]
     if tracing:
         observers.append(tracing.observe)
-
     counted_in = open_storage(settings.rate_limit_storage)
 
     @asynccontextmanager
@@ -92,15 +83,7 @@ def create_app(
 
         starting = asyncio.create_task(_start(service, settings, both, on_failure))
         yield
-        service.step = "draining"
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        for answerer in service.answerers.values():
-            answerer.engine.stop()
-        if own:
-            await asyncio.to_thread(own.close)
-        if service.references:
-            service.references.close()
+        await _stop(service, starting, own)
         await close_storage(counted_in)
         if tracing:
             await asyncio.to_thread(tracing.stop)
@@ -119,16 +102,30 @@ def create_app(
     app.state.service = service
     app.state.registry = telemetry.registry
     error_responses.install(app)
-    from_file = read_keys(settings.api_keys_file) if settings.api_keys_file else []
-    keys = [*settings.api_keys, *from_file]
+    keys = _keys(settings)
     _guard(app, settings, keys, counted_in, observers)
     document.complete(app, keys=bool(keys))
-    app.include_router(answers.router)
-    app.include_router(references.router)
-    app.include_router(openai.router)
-    app.include_router(system.router)
-    app.include_router(page.router)
+    for room in (answers, references, openai, system, page):
+        app.include_router(room.router)
     return app
+
+
+def _service(settings: Settings) -> Service:
+    return Service(
+        limits=RequestLimits(
+            max_question_characters=settings.max_question_characters,
+            default_new_tokens=settings.default_new_tokens,
+            max_new_tokens=settings.max_new_tokens,
+        ),
+        sources=sources(settings),
+        red_flags=RedFlags(settings.region, settings.answer_red_flags),
+        excerpt_characters=settings.excerpt_characters,
+    )
+
+
+def _keys(settings: Settings) -> list[ApiKey]:
+    from_file = read_keys(settings.api_keys_file) if settings.api_keys_file else []
+    return [*settings.api_keys, *from_file]
 
 
 def _guard(
@@ -172,28 +169,6 @@ def _guard(
         app.add_middleware(LastForwarded)
 
 
-def sources(settings: Settings) -> dict[ModelName, Source]:
-    """Return which pair the settings ask for: what they name, else what was trained, else demo.
-
-    The base's default follows the fine-tuned model's: each is compared with what it came from.
-    """
-    demo = settings.fine_tuned_model is None and not TRAINED.is_dir()
-    fine_tuned = settings.fine_tuned_model or str(DEMO / "fine-tuned" if demo else TRAINED)
-    base = settings.base_model or (str(DEMO / "base") if demo else GPT2)
-    base_revision = settings.base_revision or (GPT2_REVISION if base == GPT2 else None)
-    return {
-        "fine-tuned": Source(fine_tuned, settings.fine_tuned_revision),
-        "base": Source(base, base_revision),
-    }
-
-
-def reference_index(settings: Settings) -> Path | None:
-    """Return the index of references that the settings ask for, if any."""
-    if settings.references is None:
-        return REFERENCES if REFERENCES.is_dir() else None
-    return None if settings.references == "none" else Path(settings.references)
-
-
 async def _start(
     service: Service,
     settings: Settings,
@@ -221,6 +196,19 @@ async def _start(
         return
     await service.watch(settings.failure_grace_seconds)
     on_failure()
+
+
+async def _stop(service: Service, starting: asyncio.Task[None], own: Workers | None) -> None:
+    """End the models, whether they have started or are just about to; `own`: their processes."""
+    service.step = "draining"
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    for answerer in service.answerers.values():
+        answerer.engine.stop()
+    if own:
+        await asyncio.to_thread(own.close)
+    if service.references:
+        service.references.close()
 
 
 def _answerers(settings: Settings, engines: Engines) -> dict[ModelName, Answerer]:

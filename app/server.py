@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from app import logs
 from app.connections import ConnectionLimits, bounded_by
 from app.engine.processes import Workers
-from app.main import create_app, sources
+from app.main import create_app
+from app.model_sources import DEMO, sources
 from app.setting_names import misspelled
-from app.settings import DEMO, Settings
+from app.settings import Settings
 
 logger = logging.getLogger("app")
 
@@ -61,6 +62,11 @@ def serve(workers: Workers) -> int:
     try:  # first: a port in use is told before models are loaded
         listening = server.config.bind_socket()
     except SystemExit:  # uvicorn's own way, with a status of its own; it has said why
+        logger.error(
+            "cannot listen on port %d of %s: set MEDQA_PORT to another, or MEDQA_HOST",
+            settings.port,
+            settings.host,
+        )
         return 1
     server.run(sockets=[listening])
     if server.failed:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from app.middleware.api_keys import ApiKey, parse_key, read_keys
-from app.references.red_flags import regions
+from app.red_flags.notices import regions
 
 Positive = Annotated[int, Ge(1)]
 

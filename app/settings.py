@@ -4,7 +4,6 @@ Read in `main` and `__main__` only; parts receive plain values.
 """
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
@@ -23,13 +22,6 @@ from app.setting_types import (
     Region,
     Storage,
 )
-
-GPT2 = "openai-community/gpt2"
-GPT2_REVISION = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
-_MODELS = Path(__file__).resolve().parent.parent / "models"
-TRAINED = _MODELS / "gpt2-medquad"
-DEMO = _MODELS / "demo"
-REFERENCES = _MODELS / "references"
 
 
 class Settings(BaseSettings):
@@ -132,7 +124,8 @@ class Settings(BaseSettings):
         "auto",
         description="Number format of the matrices. `auto`: float32 on CPUs and Macs, on cards "
         "bfloat16, or float16 where that is only emulated. `bfloat16` and `int8` make CPUs faster "
-        "and change answers a little, and each says so. Output heads are float32 on cards.",
+        "and change answers a little, and each answer says so. In 16 bits the output head stays "
+        "float32.",
     )
     cpu_threads: Annotated[int, Ge(0)] = Field(
         0,
@@ -145,7 +138,7 @@ class Settings(BaseSettings):
     max_body_bytes: Positive = Field(65_536, description="Largest request body accepted, in bytes.")
     max_header_bytes: Positive = Field(
         16_384,
-        description="Most bytes of a request's headers that are kept while the rest is awaited.",
+        description="Most bytes of a request's headers and address together; more is a 431.",
     )
     default_new_tokens: Positive = Field(
         512, description="Most tokens of an answer when the request does not say."
@@ -162,8 +155,8 @@ class Settings(BaseSettings):
     )
     max_waiting: Annotated[int, Ge(0)] = Field(
         8,
-        description="Questions that may wait for a place in one model's batch. A quarter as many "
-        "as run wait about a quarter of an answer's time.",
+        description="Questions that may wait for a place in one model's batch. With a quarter of "
+        "`MEDQA_MAX_RUNNING` the last one waits about a quarter of an answer's time.",
     )
     max_batch_tokens: Positive = Field(
         256,

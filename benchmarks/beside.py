@@ -16,7 +16,7 @@ from typing import NamedTuple
 import httpx
 import numpy as np
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 from benchmarks.harness.interleaving import interleaved
 from benchmarks.harness.servers import ours
 

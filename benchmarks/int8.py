@@ -11,13 +11,15 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.answering.answerer import Answerer, Deadlines, ModelName, finished
+from app.answering.answer import ModelName
+from app.answering.answerer import Answerer, Deadlines, finished
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.interface import Decoding
 from app.engine.tokenizer_files import read_tokenizer
 from app.errors import PromptTooLong
-from app.settings import DEMO, Settings
+from app.model_sources import DEMO
+from app.settings import Settings
 from benchmarks.harness.engines import running
 from benchmarks.harness.results import Row, record, report
 from training.data.examples import Pair, read_pairs

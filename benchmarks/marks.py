@@ -15,7 +15,8 @@ from typing import Any
 
 from app.references.index import References
 from app.references.marks import Evidence, Mark, marked
-from benchmarks.harness.results import ROOT, Row, record, report
+from benchmarks.harness.machine import ROOT
+from benchmarks.harness.results import Row, record, report
 
 SENTENCES = ROOT / "tests" / "app" / "references" / "generated_sentences.jsonl"
 FACTS = ("gene", "inheritance", "number")

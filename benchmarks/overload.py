@@ -20,7 +20,8 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 
-from app.settings import DEMO, Settings
+from app.model_sources import DEMO
+from app.settings import Settings
 from benchmarks.harness.attacks import ATTACKS, Siege, health, ordinary, scored
 from benchmarks.harness.servers import Served, family, memory_bytes, ours, pair
 

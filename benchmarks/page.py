@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Page
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 from benchmarks.harness.chromium import chromium
 from benchmarks.harness.servers import pair
 

@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 
 from benchmarks.harness.demo_results import demo_results
-from benchmarks.harness.results import KEPT, ROOT, Record
+from benchmarks.harness.machine import ROOT
+from benchmarks.harness.results import KEPT, Record
 from benchmarks.harness.served_results import served_results
 
 PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]

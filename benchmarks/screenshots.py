@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, Page, expect
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 from benchmarks.harness.chromium import chromium, install
 from benchmarks.harness.servers import pair
 

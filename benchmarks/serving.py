@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--requests", type=int, default=2, help="of each client, in each round")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--dtype", nargs="+", default=["auto", "float32"], help="of our server")
+    parser.add_argument("--dtype", nargs="+", default=["float32", "int8"], help="of our server")
 
 
 def run(arguments: argparse.Namespace) -> int:

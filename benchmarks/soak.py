@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import httpx
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 from benchmarks.harness import results
 from benchmarks.harness.asking import ask, request
 from benchmarks.harness.servers import Served, family, memory_bytes, pair

@@ -18,7 +18,8 @@ from pathlib import Path
 import httpx
 import torch
 
-from app.settings import DEMO, Settings
+from app.model_sources import DEMO
+from app.settings import Settings
 from benchmarks.harness.interleaving import interleaved
 from benchmarks.harness.results import Row, record, report, with_ratios
 from benchmarks.harness.servers import (

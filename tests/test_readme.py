@@ -17,15 +17,6 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.__main__ import main as run_benchmark
 from benchmarks.harness.chromium import chromium
 from tests.app.server_process import Server
-from training import (
-    evaluate,
-    evaluate_references,
-    evaluate_served,
-    explore,
-    finetune,
-    index,
-    prepare,
-)
 from training.__main__ import main
 
 ROOT = Path(__file__).parents[1]
@@ -110,10 +101,9 @@ def test_the_javascript_block_prints_an_answer(demo: Server) -> None:
     [line.split("#")[0] for line in SHELL.splitlines() if " -m training " in line],
 )
 def test_training_commands_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = (prepare, explore, finetune, evaluate, evaluate_references, evaluate_served, index)
-    for module in commands:
-        monkeypatch.setattr(module, "run", lambda _: 0)
-    assert main(shlex.split(command.partition(" -m training ")[2])) == 0
+    words = shlex.split(command.partition(" -m training ")[2])
+    monkeypatch.setattr(f"training.{words[0].replace('-', '_')}.run", lambda _: 0)
+    assert main(words) == 0
 
 
 def test_make_targets_exist() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.answering.comparison import token_f1
+from app.answering.scores import token_f1
 from training.evaluation.longest_span import TrainingText
 from training.evaluation.scores import Answer, score
 

@@ -146,9 +146,20 @@ def evaluate(
         "model": model.resolve().name,
         "base": {"name": base_name(base, model), "revision": base_revision},
         "shared_vocabulary": shared,
+        **_conditions(fine_tuned, untuned, extent),
+        **provenance(data / "medquad.csv"),
+    }
+    if reads(fine_tuned.tokenizer):
+        record["facts"] = fact_figures(fine_tuned, table)
+    return record | {"splits": splits}, samples
+
+
+def _conditions(fine_tuned: Loaded, base: Loaded, extent: Extent) -> dict[str, Any]:
+    """Return what is recorded of how the models were asked."""
+    return {
         "parameters": {
             "fine_tuned": fine_tuned.model.num_parameters(),
-            "base": untuned.model.num_parameters(),
+            "base": base.model.num_parameters(),
         },
         "decoding": {
             "strategy": "greedy",
@@ -156,16 +167,12 @@ def evaluate(
             "max_new_tokens": extent.max_new_tokens,
             "no_repeat_ngram_size": {
                 "fine_tuned": fine_tuned.no_repeat_ngram_size,
-                "base": untuned.no_repeat_ngram_size,
+                "base": base.no_repeat_ngram_size,
             },
         },
         "limit_rows": extent.limit,
         "device": fine_tuned.model.device.type,
-        **provenance(data / "medquad.csv"),
     }
-    if reads(fine_tuned.tokenizer):
-        record["facts"] = fact_figures(fine_tuned, table)
-    return record | {"splits": splits}, samples
 
 
 @dataclass(frozen=True, slots=True)

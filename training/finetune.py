@@ -7,14 +7,11 @@ validation loss. Ctrl-C leaves a checkpoint, `--resume` goes on from the last on
 """
 
 import argparse
-import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
-from accelerate import PartialState
 from transformers import (
     DataCollatorForSeq2Seq,
     EarlyStoppingCallback,
@@ -31,20 +28,18 @@ from training.data.examples import IGNORED, examples, read_pairs
 from training.prompt import marker_ids
 from training.provenance import base_name, provenance
 from training.reading.stage import is_reading, learn_to_read, reading_checkpoints_of
-from training.recipe import Recipe
-from training.report.learning_curves import CURVES, curves_png
-from training.report.model_card import fine_tuned_card
+from training.recipe import Finetuning, Recipe
 from training.trainer import distributed
 from training.trainer.base_model import load_base
 from training.trainer.checkpoints import begin, checkpoints_of, resumed
-from training.trainer.distributed import check_shardable, whole_model
+from training.trainer.distributed import check_shardable, sequences_per_step, whole_model
+from training.trainer.fine_tuned import save_fine_tuned
 from training.trainer.lora import add_lora, merged
 from training.trainer.muon import optimizers
-from training.trainer.saving import check_replaceable, save_model
+from training.trainer.saving import check_replaceable
 from training.trainer.trainer_arguments import CHECKPOINTING, training_arguments
 from training.trainer.trainers import FiniteTrainer, LengthGroupedTrainer
 from training.trainer.training_run import run_to_the_end
-from training.trainer.training_text import FILE as TRAINING_TEXT
 from training.trainer.training_text import training_text
 
 _FLAGS = {
@@ -122,15 +117,7 @@ def finetune(
     set_seed(recipe.seed)
     model, tokenizer = load_base(base, base_revision, plan.dropout)
     context_tokens = int(model.config.max_position_embeddings)
-    column, train, valid = (
-        ("SeedRow", "train", "valid")
-        if plan.rows == "notebook"
-        else ("Split", "train", "valid_unseen")
-    )
-    train_set, valid_set = (
-        examples(read_pairs(data, column, value), tokenizer, plan, context_tokens)
-        for value in (train, valid)
-    )
+    train_set, valid_set = _sets(plan, data, tokenizer, context_tokens)
     origin = provenance(data / "medquad.csv")  # now: both may change before the run ends
     work = checkpoints_of(out)
     begun = {"recipe": recipe.model_dump(), "base": base_name(base, out)}
@@ -160,9 +147,24 @@ def finetune(
             "log": trainer.state.log_history,
         }
         index = training_text(data, plan.rows, tokenizer)
-        _save(recipe, merged(model) if plan.lora else model, tokenizer, out, record, index)
+        model = merged(model) if plan.lora else model
+        model.config.bos_token_id = tokenizer.bos_token_id
+        model.generation_config.no_repeat_ngram_size = plan.no_repeat_ngram_size or None
+        save_fine_tuned(recipe, model, tokenizer, out, record, record["log"], index)
         shutil.rmtree(work, ignore_errors=True)
     place.wait_for_everyone()
+
+
+def _sets(
+    plan: Finetuning, data: Path, tokenizer: PreTrainedTokenizerBase, context_tokens: int
+) -> list[list[dict[str, list[int]]]]:
+    """Return what is learned from, and what it is validated with."""
+    column, names = "Split", ("train", "valid_unseen")
+    if plan.rows == "notebook":
+        column, names = "SeedRow", ("train", "valid")
+    return [
+        examples(read_pairs(data, column, name), tokenizer, plan, context_tokens) for name in names
+    ]
 
 
 def _trainer(
@@ -175,12 +177,7 @@ def _trainer(
     callbacks: list[TrainerCallback],
 ) -> Trainer:
     plan = recipe.finetuning
-    sequences_per_step = (
-        plan.optimisation.batch_sequences
-        * plan.optimisation.accumulation_steps
-        * PartialState().num_processes
-    )
-    steps_per_epoch = math.ceil(len(train_set) / sequences_per_step)
+    steps_per_epoch = math.ceil(len(train_set) / sequences_per_step(plan.optimisation))
     evaluation_steps = max(1, round(steps_per_epoch * plan.epochs_between_evaluations))
     if plan.patience_evaluations:
         callbacks.append(EarlyStoppingCallback(plan.patience_evaluations))
@@ -216,27 +213,3 @@ def _tensorboard(directory: Path) -> TensorBoardCallback:
     from tensorboardX import SummaryWriter
 
     return TensorBoardCallback(SummaryWriter(str(directory)))
-
-
-def _save(
-    recipe: Recipe,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    out: Path,
-    record: dict[str, Any],
-    index: bytes,
-) -> None:
-    model.config.bos_token_id = tokenizer.bos_token_id
-    model.generation_config.no_repeat_ngram_size = recipe.finetuning.no_repeat_ngram_size or None
-    save_model(
-        model,
-        tokenizer,
-        out,
-        getattr(torch, recipe.saved_dtype),
-        {
-            "training.json": json.dumps(record, indent=1) + "\n",
-            TRAINING_TEXT: index,
-            CURVES: curves_png(f"{out.name}, recipe {recipe.name}", record["log"]),
-            "README.md": fine_tuned_card(out.resolve().name, record),
-        },
-    )

@@ -1,11 +1,11 @@
-"""A saved GPT-2 with its tokenizer, read and checked: the one door for fine-tuning and evaluation.
+"""A saved model with its tokenizer, read and checked: the one door for fine-tuning and evaluation.
 
 What is broken is told in one line that names the file and the remedy. Knows nothing about what
 the model is for.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -54,23 +55,7 @@ def load_pretrained(
     directory = Path(source)
     if directory.is_dir():
         check_files(directory)
-    with _reading(source, "config.json"):
-        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-    if config.model_type not in FAMILIES:
-        raise TrainingError(
-            f"{source}: it is a {config.model_type}; only {' and '.join(FAMILIES.values())} are "
-            "trained here"
-        )
-    if method := getattr(config, "quantization_config", None):
-        kind = dict(method).get("quant_method", "") if isinstance(method, dict) else ""
-        raise TrainingError(
-            f"{source}: its weights are quantised ({kind or 'by config.json'}); give the model "
-            "that they were made from"
-        )
-    with _reading(source, "its configuration"):
-        for name, value in settings.items():
-            if hasattr(config, name):  # a Llama has one dropout, a GPT-2 three
-                setattr(config, name, value)
+    config = _config(source, revision, settings)
     with _reading(source, "its tokenizer"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source, revision=revision, trust_remote_code=False
@@ -98,6 +83,30 @@ def load_pretrained(
             "it is another model's"
         )
     return model, tokenizer
+
+
+def _config(source: str, revision: str | None, settings: Mapping[str, Any]) -> PretrainedConfig:
+    """Return a model's configuration with the settings in it, where it has them."""
+    with _reading(source, "config.json"):
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            source, revision=revision, trust_remote_code=False
+        )
+    if config.model_type not in FAMILIES:
+        raise TrainingError(
+            f"{source}: it is a {config.model_type}; only {' and '.join(FAMILIES.values())} are "
+            "trained here"
+        )
+    if method := getattr(config, "quantization_config", None):
+        kind = dict(method).get("quant_method", "") if isinstance(method, dict) else ""
+        raise TrainingError(
+            f"{source}: its weights are quantised ({kind or 'by config.json'}); give the model "
+            "that they were made from"
+        )
+    with _reading(source, "its configuration"):
+        for name, value in settings.items():
+            if hasattr(config, name):  # a Llama has one dropout, a GPT-2 three
+                setattr(config, name, value)
+    return config
 
 
 def decoding_defaults(model: PreTrainedModel) -> dict[str, Any]:

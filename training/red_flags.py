@@ -1,7 +1,7 @@
 """`python -m training red-flags`: messages in, the classifier out that flags what no rule foresaw.
 
-Templates and messages are in training/references/red_flags. Nothing else is learned from but what
---messages names: no question of MedQuAD.
+It learns from the templates and messages in training/classifier/messages and from the files that
+--messages names, never from MedQuAD's questions.
 """
 
 import argparse
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from training.classifier.message_templates import drawn, lines_of, misspelled, read_slots
+from training.classifier.model import KINDS, THRESHOLD, Message, fitted
 from training.errors import DataError
-from training.references.message_templates import drawn, lines_of, misspelled, read_slots
-from training.references.red_flag_model import KINDS, THRESHOLD, Message, fitted
 
-OWN = Path(__file__).parent / "references" / "red_flags"
+OWN = Path(__file__).parent / "classifier" / "messages"
 _DRAWN = 45  # messages of a template at most
 _SHORT_WEIGHT = 2.0
 _REAL_WEIGHT = 3.0
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--judge", type=Path, nargs="*", default=[], help="such files to judge by, not learned from"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("app/references/red_flag_classifier.npz"), metavar="NPZ"
+        "--out", type=Path, default=Path("app/red_flags/classifier.npz"), metavar="NPZ"
     )
 
 

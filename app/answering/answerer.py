@@ -4,12 +4,12 @@ Knows nothing about HTTP. The same code runs both models, so both stop at the sa
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from app.answering.answer import Answer, AnswerToken, Attempt, ModelName
 from app.answering.detokenizer import AnswerText
 from app.answering.prompt_format import PromptFormat
 from app.answering.reading import Reading, shown
@@ -18,64 +18,7 @@ from app.engine.interface import Decoding, Engine
 from app.errors import DeadlineExceeded, InvalidField, PromptTooLong, ServiceError
 from app.references.passages import Passage
 
-ModelName = Literal["fine-tuned", "base"]
-FinishReason = Literal["end", "length", "notice"]
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerToken:
-    """A token that was made, with the natural logarithm of its probability, and the likeliest."""
-
-    text: str
-    logprob: float
-    top: Sequence[tuple[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A finished answer; "end" is the model's own end or a stop text. Times are seconds.
-
-    "notice": nothing was generated, because a notice is given instead. `dtype` is the number format
-    of the model that made it.
-    """
-
-    model: ModelName
-    dtype: str
-    text: str
-    finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int
-    decoding: Decoding
-    queue_seconds: float
-    first_token_seconds: float
-    total_seconds: float
-    passages: Sequence[Passage] | None = None
-    """What the model was given to read; none of them: it was told that nothing was found."""
-    tokens: Sequence[AnswerToken] | None = None
-    """Where log-probabilities were asked for: its tokens, the end token and stop text included."""
-
-
-@dataclass(slots=True)
-class Attempt:
-    """What is known of an answer from its first moment to whatever end: for those who observe.
-
-    Times are seconds since the question arrived; `asked_at` is that moment in Unix time. `answer`
-    is set once it is finished, `error` if it failed, neither if it was cancelled. `in_flight` is
-    how many requests the engine had when the first token came.
-    """
-
-    model: ModelName
-    question: str
-    asked_at: float = field(default_factory=time.time)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    in_flight: int = 0
-    passages: Sequence[Passage] | None = None
-    queue_seconds: float = 0.0
-    first_token_seconds: float | None = None
-    answer: Answer | None = None
-    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +137,7 @@ class Answerer:
         async with aclosing(self.engine.generate(prompt_ids, decoding)) as tokens:
             while token := await _in_time(anext(tokens, None), deadline):
                 deadline = last_moment
-                attempt.completion_tokens += 1
-                if attempt.first_token_seconds is None:
-                    attempt.first_token_seconds = clock() - started
-                    attempt.queue_seconds = token.queue_seconds
-                    attempt.in_flight = self.engine.in_flight
+                attempt.count_token(clock() - started, token.queue_seconds, self.engine.in_flight)
                 if token.logprob is not None:
                     made.append(self._token(token.id, token.logprob, token.top))
                 piece = text.push(token.id)
@@ -211,17 +150,29 @@ class Answerer:
                         yield piece
                 if ended:
                     break
-        yield Answer(
+        whole = "".join(pieces)
+        yield self._answer(attempt, decoding, whole, ended, made, clock() - started)
+
+    def _answer(
+        self,
+        attempt: Attempt,
+        decoding: Decoding,
+        text: str,
+        ended: bool,
+        made: Sequence[AnswerToken],
+        seconds: float,
+    ) -> Answer:
+        return Answer(
             model=self.model,
             dtype=self.engine.checkpoint.dtype,
-            text="".join(pieces),
+            text=text,
             finish_reason="end" if ended else "length",
             prompt_tokens=attempt.prompt_tokens,
             completion_tokens=attempt.completion_tokens,
             decoding=decoding,
             queue_seconds=attempt.queue_seconds,
             first_token_seconds=attempt.first_token_seconds or 0.0,
-            total_seconds=clock() - started,
+            total_seconds=seconds,
             passages=attempt.passages,
             tokens=None if decoding.logprobs is None else made,
         )

@@ -4,24 +4,17 @@ Knows nothing about HTTP. One side may fail while the other still answers.
 """
 
 import asyncio
-import re
-import string
-from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from rapidfuzz.distance import LCSseq
-
-from app.answering.answerer import Answer, Answerer, ModelName
+from app.answering.answer import Answer, ModelName
+from app.answering.answerer import Answerer
 from app.answering.one_thread import beside
 from app.answering.reading import Reading
+from app.answering.scores import rouge_l, token_f1
 from app.engine.interface import Decoding
 from app.errors import PromptTooLong, ServiceError
-
-_WORD = re.compile("[a-z0-9]+")
-_ARTICLE = re.compile(r"\b(?:a|an|the)\b")
-_WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,35 +148,3 @@ async def _score(answerer: Answerer, question: str, answer: Answer, reference: s
 
 def _scores(reference: str, answer: str, bits_per_byte: float | None) -> Scores:
     return Scores(rouge_l(reference, answer), token_f1(reference, answer), bits_per_byte)
-
-
-def rouge_l(reference: str, answer: str) -> float:
-    """Return the F1 of the longest common subsequence of words (Lin 2004).
-
-    As rouge-score counts it, whose import alone takes seconds, and whose loop would hold up every
-    other answer for a second where a reference is as long as a request may be.
-    """
-    expected, given = _words(reference), _words(answer)
-    common = LCSseq.similarity(expected, given)
-    return 2 * common / (len(expected) + len(given)) if common else 0.0
-
-
-def token_f1(reference: str, answer: str) -> float:
-    """Return the F1 of shared words, counted with multiplicity.
-
-    As SQuAD's evaluation script 1.1 counts it (Rajpurkar et al. 2016): lower case, without ASCII
-    punctuation and articles. Nothing shared, nothing at all among it, is 0.
-    """
-    expected, given = Counter(_squad_words(reference)), Counter(_squad_words(answer))
-    shared = (expected & given).total()
-    return 2 * shared / (expected.total() + given.total()) if shared else 0.0
-
-
-def _words(text: str) -> list[str]:
-    """Return lower-case words as rouge-score cuts them, without stemming."""
-    return _WORD.findall(text.lower())
-
-
-def _squad_words(text: str) -> list[str]:
-    """Return words as SQuAD's script compares them; `training.evaluation.scores` has the same."""
-    return _ARTICLE.sub(" ", text.lower().translate(_WITHOUT_PUNCTUATION)).split()

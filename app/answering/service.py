@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from app.answering.answerer import Answerer, ModelName
+from app.answering.answer import ModelName
+from app.answering.answerer import Answerer
 from app.answering.one_thread import beside
 from app.answering.reading import Reader, Reading
 from app.engine.interface import Decoding, Source
 from app.errors import InvalidField, NotReady, ServiceError
+from app.red_flags.notices import Notice, notices, spoken
 from app.references.index import References
-from app.references.red_flags import Notice, notices, spoken
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.answering.answerer import Answer, Answerer, ModelName
+from app.answering.answer import Answer, ModelName
+from app.answering.answerer import Answerer
 from app.answering.comparison import Comparison, Finished, Piece, Side, compare
 from app.answering.phrases import phrases
 from app.answering.reading import Reading
@@ -37,7 +38,7 @@ from app.api.schemas import (
 from app.api.streaming import Event, gather, only, stream, wants_stream
 from app.engine.interface import Decoding
 from app.errors import ServiceError, problem_of
-from app.references.red_flags import Notice
+from app.red_flags.notices import Notice
 
 _STREAMED = (
     "The whole body, or with `stream` server-sent events: `notice` for each of the notices, "

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from pydantic import BaseModel, Field
 
-from app.answering.answerer import AnswerToken
+from app.answering.answer import AnswerToken
 
 _PIECE = "\ufffd"  # what a piece of a character reads as
 

@@ -13,7 +13,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from app.answering.answerer import Answer, Answerer, AnswerToken, ModelName, finished
+from app.answering.answer import Answer, AnswerToken, ModelName
+from app.answering.answerer import Answerer, finished
 from app.answering.service import RequestLimits, Service
 from app.api.dependencies import ServiceDependency
 from app.api.event_schemas import streamed
@@ -38,7 +39,7 @@ from app.api.reference_schemas import PassageBody
 from app.api.streaming import Event, only, stream, while_connected
 from app.engine.interface import Decoding
 from app.errors import InvalidField, UnknownModel
-from app.references.red_flags import spoken
+from app.red_flags.notices import spoken
 
 _COMPLETION_TOKENS = 16  # what OpenAI's API makes of a completion that does not say
 _FINISH: Mapping[str, CompletionFinishReason] = {

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.api.logprobs import ChatLogprobs, CompletionLogprobs
 from app.api.reference_schemas import Grounded, PassageBody
 

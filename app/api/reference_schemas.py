@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from app.red_flags.notices import Kind
 from app.references.claims import Why
 from app.references.marks import Mark
-from app.references.red_flags import Kind
 
 
 class NoticeBody(BaseModel):

@@ -1,10 +1,10 @@
-"""The public contract: what is asked and answered; of the service itself `system_schemas` tells."""
+"""The public contract: what is asked and answered; `system_schemas` has the service itself."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.answering.answerer import FinishReason, ModelName
+from app.answering.answer import FinishReason, ModelName
 from app.api.logprobs import TokenLogprob
 from app.api.reference_schemas import Checked, Grounded, Noticed, Referenced, Traced
 
@@ -53,17 +53,18 @@ class DecodingFields(_Request):
     )
     no_repeat_ngram_size: Annotated[int, Field(strict=True, ge=0)] | None = Field(
         None,
-        description="No word makes a sequence of so many tokens come twice in the answer, unless "
-        "it stands in the question; 0 allows it. Left out: each model's default, in `/info`.",
+        description="Bars a word that would complete a sequence of this many tokens which the "
+        "answer already has, unless the prompt has it too; 0 bars none. Left out: each model's "
+        "default, in `/info`.",
     )
     seed: Seed | None = Field(
         None,
         description="Makes a drawn answer the same each time, whatever else is asked meanwhile. "
-        "Left out: drawn too, and told in `decoding`.",
+        "Left out: one is drawn, and told in `decoding`.",
     )
     logprobs: Annotated[int, Field(strict=True, ge=0, le=20)] | None = Field(
         None,
-        description="Tell how likely each token was, and so many of the likeliest in its place.",
+        description="Tell how likely each token was, and this many of the likeliest in its place.",
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
 
@@ -89,7 +90,7 @@ class QuestionFields(DecodingFields):
 
 
 class SearchRequest(_Request):
-    """A question that only published answers are sought for."""
+    """A question for which only published answers are searched."""
 
     question: Text = Field(description="The question, as a person would ask it.")
     limit: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.api.reference_schemas import ReferencesInfo
 
 

@@ -6,6 +6,7 @@ missing or misshapen weights, a tokenizer that does not fit its model.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,13 +83,7 @@ def load(
         _check_vocabulary(tokenizer, computed.vocabulary)
     except CheckpointError as error:
         raise CheckpointError(f"{source.name}: {error}") from error
-    if unused:
-        logger.warning(
-            "%s: its generation_config.json (or config.json) sets %s, which is not used: requests "
-            "say how answers are decoded, and the tokenizer's end token ends them",
-            source.name,
-            ", ".join(unused),
-        )
+    _name_unused(source.name, unused)
     backend = computed.backend
     checkpoint = Checkpoint(
         source.name, directory, revision, tokenizer, backend, computed.parameters,
@@ -103,6 +98,16 @@ def load(
         checkpoint.device,
     )
     return checkpoint
+
+
+def _name_unused(source: str, defaults: Sequence[str]) -> None:
+    if defaults:
+        logger.warning(
+            "%s: its generation_config.json (or config.json) sets %s, which is not used: requests "
+            "say how answers are decoded, and the tokenizer's end token ends them",
+            source,
+            ", ".join(defaults),
+        )
 
 
 def _check_vocabulary(tokenizer: Tokenizer, vocabulary: int) -> None:

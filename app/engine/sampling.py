@@ -1,6 +1,6 @@
 """The next token of every row of a step at once: greedy or drawn, and how likely it was.
 
-NumPy alone; `backends.torch_sampling` does the same where the logits are on a device. The draw of
+NumPy alone; `backends.pytorch.sampling` does the same where the logits are on a device. The draw of
 a token is one number in (0, 1], made beforehand from the request's seed and the token's place in
 its answer: it depends on nothing else that is in the batch, nor on what was guessed.
 """

@@ -118,8 +118,8 @@ def _paths(request: Request) -> set[str]:
 
 def _field(location: tuple[int | str, ...]) -> str:
     """Name a field as the client wrote it: `("body", "question")` is `question`."""
-    named = [str(part) for part in location if part != "body"]
-    return ".".join(named) or "body"
+    where, *named = map(str, location)
+    return ".".join(named) or where
 
 
 def _message(item: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""Published questions and answers, and what must be said before any answer."""
+"""Published questions and answers: how they are searched, and how an answer is held to them."""

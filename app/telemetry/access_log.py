@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from app.answering.answerer import Attempt
+from app.answering.answer import Attempt
 from app.telemetry.request_records import RequestRecord
 
 logger = logging.getLogger("app.requests")

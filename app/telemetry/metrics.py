@@ -23,7 +23,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app import __version__
-from app.answering.answerer import Answer, Attempt, ModelName
+from app.answering.answer import Answer, Attempt, ModelName
 from app.answering.service import Service
 from app.engine.interface import public_name
 from app.libraries import libraries

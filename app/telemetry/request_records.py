@@ -14,7 +14,7 @@ from http import HTTPStatus
 from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.answering.answerer import Attempt
+from app.answering.answer import Attempt
 from app.errors import CLIENT_CLOSED_REQUEST, STATUS, ServiceError
 from app.middleware.route_policy import route_path
 

@@ -9,7 +9,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.types import Scope
 
 from app import __version__
-from app.answering.answerer import Attempt
+from app.answering.answer import Attempt
 from app.middleware.route_policy import route_path
 from app.telemetry.request_records import RequestRecord, route_template
 

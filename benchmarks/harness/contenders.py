@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-from app.settings import Settings
 from benchmarks.harness.servers import Served, naive, ours, peer
 
 NAIVE = "naive FastAPI, fp32"
-_OURS = {"float32": "fp32", "auto": "auto", "int8": "int8"}
+_OURS = {"float32": "fp32", "int8": "int8"}  # `auto` is float32 on a CPU
 INSTALL = (
     "needs {}: python -m venv .venv-peers && .venv-peers/bin/pip install -e '.[bench]' litserve, "
     "then --peers-python .venv-peers/bin/python"
@@ -58,7 +57,6 @@ def ways_of(python: str) -> dict[str, Way]:
     } | {
         f"ours, {name}": Way(partial(ours, dtype=dtype, references="none"), "", "/answer", streamed)
         for dtype, name in _OURS.items()
-        if dtype in get_args(Settings.model_fields["dtype"].annotation)
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 from training.evaluation.metrics import METRICS
 from training.report.tables import SPLITS, markdown, systems_table, with_interval
 

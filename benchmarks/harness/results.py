@@ -8,23 +8,19 @@ figures in the README by accident. A run on a GPU has a name of its own, `NAME-c
 
 import argparse
 import json
-import os
 import platform
-import re
 import shlex
-import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from string import Formatter
 from typing import Self
 
-import psutil
 import torch
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.harness.machine import machine, revision, versions
+
 KEPT = Path(__file__).parents[1] / "results"
 _WAYS = ("new", "add")
 _ALWAYS = ("torch", "transformers")
@@ -45,7 +41,7 @@ class Run:
     def now(cls) -> Self:
         """Return this process' own run."""
         date = datetime.now(UTC).date().isoformat()
-        return cls(date, _revision(), shlex.join(["python", "-m", "benchmarks", *_arguments()]))
+        return cls(date, revision(), shlex.join(["python", "-m", "benchmarks", *_arguments()]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +143,8 @@ def record(
         baseline=baseline,
         columns=columns,
         rows=rows,
-        machine=_machine(kind),
-        versions={"Python": platform.python_version()} | _versions((*_ALWAYS, *packages)),
+        machine=dict(machine(kind)),
+        versions={"Python": platform.python_version()} | versions((*_ALWAYS, *packages)),
         runs=[Run.now()],
     )
 
@@ -208,53 +204,3 @@ def _arguments() -> list[str]:
         else:
             kept.append(each)
     return [each for each in kept if each != "--keep"]
-
-
-def _machine(kind: str) -> dict[str, Value]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "processor": _processor(),
-        "cores": f"{cores} cores",
-        "threads": f"{torch.get_num_threads()} threads",
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        "gpu": torch.cuda.get_device_name() if kind == "cuda" else None,
-    }
-
-
-def _processor() -> str:
-    """Return the processor's model as Linux names it, with what it multiplies matrices in."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or platform.machine()
-    model = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
-    flags = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
-    best = next((name for flag, name in flags.items() if re.search(rf"\b{flag}\b", text)), None)
-    name = model[1] if model else platform.machine()
-    return f"{name} ({best})" if best else name
-
-
-def _versions(packages: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for name in packages:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _revision() -> str:
-    """Return the commit, with `+` where code (not figures) differs from it, or "unknown"."""
-    code = (".", ":(exclude)benchmarks/results", ":(exclude)README.md")
-    try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
-        return commit + ("+" if _git("diff", "--name-only", "HEAD", "--", *code) else "")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=10
-    ).stdout.strip()

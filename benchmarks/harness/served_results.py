@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 from training.evaluation.metrics import METRICS
 from training.report.tables import markdown, with_interval
 

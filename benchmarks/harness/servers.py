@@ -21,7 +21,7 @@ import psutil
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 
 _START_SECONDS = 180
 _POLL_SECONDS = 0.05

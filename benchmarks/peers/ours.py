@@ -2,7 +2,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import torch
 
@@ -20,7 +19,6 @@ from benchmarks.peers.contract import Case, Prompts
 PACKAGES: tuple[str, ...] = ("openvino",)
 MOST = 64
 _DTYPES = {"float32": ("fp32", 4), "bfloat16": ("bf16", 2), "int8": ("int8", 1)}
-_OFFERED = get_args(Settings.model_fields["dtype"].annotation)
 
 
 def cases(directory: Path, device: torch.device) -> dict[str, Case]:

@@ -24,7 +24,8 @@ from app.engine.sampling import Choice
 from app.engine.scheduler import Scheduler
 from app.engine.training_text import TrainingText
 from app.engine.worker import choose
-from app.settings import DEMO, Settings
+from app.model_sources import DEMO
+from app.settings import Settings
 from benchmarks.peers.contract import Case, Prompts
 
 PACKAGES: tuple[str, ...] = ("openvino",)

@@ -20,7 +20,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from transformers import GenerationConfig, GPT2LMHeadModel
 
-from app.answering.answerer import Answerer, Deadlines, ModelName
+from app.answering.answer import ModelName
+from app.answering.answerer import Answerer, Deadlines
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.checkpoint import Checkpoint, load

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.engine.processes import Workers
 from app.main import create_app
@@ -36,10 +36,12 @@ def test_a_port_in_use_is_told_before_models_are_loaded() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        server = Process(MEDQA_PORT=str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        server = Process(MEDQA_PORT=str(port))
         output = server.wait()
     assert server.process.returncode == 1
     assert "address already in use" in output.lower()
+    assert f"cannot listen on port {port} of 127.0.0.1: set MEDQA_PORT to another" in output
     assert "Traceback" not in output
 
 

@@ -1,46 +1,20 @@
-"""Settings come from MEDQA_* variables, and choose the pair that is served."""
+"""Settings come from MEDQA_* variables and are checked as they are read."""
 
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from app import main, setting_types
-from app.engine.interface import Source
-from app.main import sources
-from app.settings import DEMO, GPT2, GPT2_REVISION, Settings
+from app import model_sources, setting_types
+from app.model_sources import sources
+from app.settings import Settings
 
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No .env file and no trained model of this machine's."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "TRAINED", tmp_path / "gpt2-medquad")
-
-
-def test_the_demo_pair_is_the_default() -> None:
-    assert sources(Settings()) == {
-        "fine-tuned": Source(str(DEMO / "fine-tuned")),
-        "base": Source(str(DEMO / "base")),
-    }
-
-
-def test_a_trained_model_is_compared_with_gpt2(tmp_path: Path) -> None:
-    (tmp_path / "gpt2-medquad").mkdir()
-    assert sources(Settings()) == {
-        "fine-tuned": Source(str(tmp_path / "gpt2-medquad")),
-        "base": Source(GPT2, GPT2_REVISION),
-    }
-
-
-def test_the_environment_names_models_and_revisions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEDQA_FINE_TUNED_MODEL", "me/mine")
-    monkeypatch.setenv("MEDQA_FINE_TUNED_REVISION", "v2")
-    monkeypatch.setenv("MEDQA_BASE_MODEL", "/models/base")
-    assert sources(Settings()) == {
-        "fine-tuned": Source("me/mine", "v2"),
-        "base": Source("/models/base"),
-    }
+    monkeypatch.setattr(model_sources, "TRAINED", tmp_path / "gpt2-medquad")
 
 
 def test_a_dotenv_file_counts(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 import training.red_flags
 from training.__main__ import main
+from training.classifier.model import KINDS
 from training.red_flags import OWN, messages, read_messages
-from training.references.red_flag_model import KINDS
 
 _SLOTS = "who = my dad|my wife|he|she\nopener = please,\nplea = what now\n"
 

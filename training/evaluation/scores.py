@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 class _Squad(Tokenizer):  # type: ignore[misc] # rouge-score is untyped
     """Words as SQuAD's script 1.1 compares them (Rajpurkar et al. 2016).
 
-    `app.answering.comparison` has the same for the service: the packages share no code.
+    `app.answering.scores` has the same for the service: the packages share no code.
     """
 
     def tokenize(self, text: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""A fine-tuned model learns to read: passages before the answer, some of them on other topics."""
+"""A fine-tuned model learns to read: a passage stands before the answer that repeats it."""

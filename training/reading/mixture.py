@@ -1,9 +1,9 @@
-"""What a model learns to read from: questions, passages among which the right one may be, answers.
+"""What a model learns to read from: questions, the passage before each or none, and answers.
 
-Three kinds of row: without a passage, as in fine-tuning; with the one that answers; and with none
-where one was asked for, where the answer is that the published answers found do not tell. Which
-passage answers is chosen by search, not by the model: one of a few million parameters reads what
-it is given, and did not learn to tell one topic from another. Everything is drawn from training
+Three kinds of row: without a passage, as in fine-tuning; with the passage that answers; and with an
+empty one, whose answer is that the published answers found do not tell. The search chooses the
+passage, not the model: one of a few million parameters did not learn to tell one topic from
+another. Everything is drawn from training
 rows. Knows nothing about models.
 """
 

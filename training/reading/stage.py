@@ -3,14 +3,12 @@
 It starts from the weights in `out` and replaces them. Stopped by Ctrl-C it leaves a checkpoint.
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
@@ -21,17 +19,15 @@ from training.provenance import provenance
 from training.reading.mixture import Drawing, published
 from training.reading.trainer import ReadingTrainer
 from training.recipe import Recipe
-from training.report.learning_curves import CURVES, curves_png
-from training.report.model_card import fine_tuned_card
 from training.report.publish import training_record
 from training.trainer import distributed
 from training.trainer.base_model import load_to_go_on
 from training.trainer.checkpoints import begin, checkpoints_of, has_checkpoint, resumed
+from training.trainer.distributed import sequences_per_step
+from training.trainer.fine_tuned import save_fine_tuned
 from training.trainer.muon import optimizers
-from training.trainer.saving import save_model
 from training.trainer.trainer_arguments import CHECKPOINTING, training_arguments
 from training.trainer.training_run import run_to_the_end
-from training.trainer.training_text import FILE as TRAINING_TEXT
 from training.trainer.training_text import training_text
 
 _VALIDATION_ROWS = 200
@@ -88,7 +84,8 @@ def learn_to_read(recipe: Recipe, data: Path, out: Path, *, resume: bool = False
             "reading": reading | origin | {"log": trainer.state.log_history},
         }
         index = training_text(data, recipe.finetuning.rows, tokenizer)
-        _save(recipe, model, tokenizer, out, record, index)
+        log = trainer.state.log_history
+        save_fine_tuned(recipe, model, tokenizer, out, record, log, index)
         shutil.rmtree(work, ignore_errors=True)
     place.wait_for_everyone()
 
@@ -159,12 +156,7 @@ def _trainer(
     plan = recipe.reading
     assert plan is not None, "asked before"
     train_set, valid_set = sets
-    sequences_per_step = (
-        plan.optimisation.batch_sequences
-        * plan.optimisation.accumulation_steps
-        * PartialState().num_processes
-    )
-    steps = max(1, len(train_set) // sequences_per_step // plan.evaluations)
+    steps = max(1, len(train_set) // sequences_per_step(plan.optimisation) // plan.evaluations)
     if plan.optimisation.compiled:
         inner: Any = model.base_model
         inner.compile(dynamic=True)  # lengths vary: once for all of them
@@ -188,26 +180,4 @@ def _trainer(
         processing_class=tokenizer,  # so that a checkpoint is a whole model directory
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
         optimizers=optimizers(model, plan.optimisation),
-    )
-
-
-def _save(
-    recipe: Recipe,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    out: Path,
-    record: dict[str, Any],
-    index: bytes,
-) -> None:
-    save_model(
-        model,
-        tokenizer,
-        out,
-        getattr(torch, recipe.saved_dtype),
-        {
-            "training.json": json.dumps(record, indent=1) + "\n",
-            CURVES: curves_png(f"{out.name}, recipe {recipe.name}", record["reading"]["log"]),
-            "README.md": fine_tuned_card(out.resolve().name, record),
-            TRAINING_TEXT: index,
-        },
     )

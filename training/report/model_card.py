@@ -163,9 +163,7 @@ def _header(name: str, base: str, record: Record, figures: Record | None) -> str
     ]
     return _data(
         name,
-        base_model=base
-        if re.fullmatch(r"\w[^/]*/[^/]+", base)
-        else None,  # as the Hub names models
+        base_model=base if _HUB_ID.fullmatch(base) else None,
         eval_results=results or None,
         tags=[_family(record), "medical", "question-answering"],
     ).to_yaml()

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, Trainer
 from transformers.utils import logging
 
 from training.errors import TrainingError
-from training.recipe import Finetuning
+from training.recipe import Finetuning, Optimisation
 
 
 def join() -> PartialState:
@@ -61,6 +61,12 @@ def check_shardable(plan: Finetuning) -> None:
             "finetuning.lora and optimisation.muon_learning_rate do not go with FSDP: leave them "
             "out, or launch with --multi_gpu"
         )
+
+
+def sequences_per_step(optimisation: Optimisation) -> int:
+    """Return how many sequences one update is made from, those of all processes together."""
+    processes: int = PartialState().num_processes
+    return optimisation.batch_sequences * optimisation.accumulation_steps * processes
 
 
 def whole_model(trainer: Trainer, model: PreTrainedModel, work: Path) -> PreTrainedModel:

@@ -50,23 +50,11 @@ def pretrain(
     ids = token_ids(texts, tokenizer, held_out + plan.blocks * plan.block_tokens)
     torch.manual_seed(recipe.seed)
     model = new_model(plan, tokenizer)
-    trainer = FiniteTrainer(
-        model=model,
-        args=training_arguments(
-            plan.optimisation,
-            work,
-            recipe.seed,
-            num_train_epochs=1,
-            logging_steps=25,
-            save_steps=_CHECKPOINT_STEPS,
-            save_total_limit=1,
-            eval_strategy="steps",
-            eval_steps=_CHECKPOINT_STEPS,
-        ),
-        train_dataset=Blocks(ids[held_out:], plan.block_tokens, plan.context_tokens, recipe.seed),
-        eval_dataset=Blocks(ids[:held_out], plan.block_tokens, plan.context_tokens, recipe.seed),
-        optimizers=optimizers(model, plan.optimisation),
+    train_set, valid_set = (
+        Blocks(part, plan.block_tokens, plan.context_tokens, recipe.seed)
+        for part in (ids[held_out:], ids[:held_out])
     )
+    trainer = _trainer(plan, model, train_set, valid_set, work, recipe.seed)
     trainer.train(resume_from_checkpoint=newest_checkpoint(work))
     figures: dict[str, float] = trainer.evaluate()
     record = {
@@ -88,6 +76,33 @@ def pretrain(
         },
     )
     return figures
+
+
+def _trainer(
+    plan: Pretraining,
+    model: GPT2LMHeadModel,
+    train_set: Blocks,
+    valid_set: Blocks,
+    work: Path,
+    seed: int,
+) -> FiniteTrainer:
+    return FiniteTrainer(
+        model=model,
+        args=training_arguments(
+            plan.optimisation,
+            work,
+            seed,
+            num_train_epochs=1,
+            logging_steps=25,
+            save_steps=_CHECKPOINT_STEPS,
+            save_total_limit=1,
+            eval_strategy="steps",
+            eval_steps=_CHECKPOINT_STEPS,
+        ),
+        train_dataset=train_set,
+        eval_dataset=valid_set,
+        optimizers=optimizers(model, plan.optimisation),
+    )
 
 
 def new_model(plan: Pretraining, tokenizer: PreTrainedTokenizerBase) -> GPT2LMHeadModel:

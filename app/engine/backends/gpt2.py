@@ -135,29 +135,11 @@ class GPT2:
         table = self._prefix + _TABLE
         if _HEAD in found or not shape.tied:
             expected[_HEAD] = (shape.vocabulary, shape.width)
-        missing = sorted(expected.keys() - found.keys())
-        if (
-            shape.tied and missing == [table] and _HEAD in found
-        ):  # tied weights may be stored under either name
-            missing = []
-            self._table = _HEAD
-        else:
-            self._table = table
-        if missing:
-            raise CheckpointError(
-                f"its weights have missing keys ({first_few(missing)}); {_cause(found)}"
-            )
-        wrong = {
-            name: (found[name], wanted)
-            for name, wanted in expected.items()
-            if name in found and found[name] != wanted
-        }
-        if wrong:
-            name, (has, wanted) = next(iter(wrong.items()))
-            raise CheckpointError(
-                f"its weights have mismatched keys ({first_few(wrong)}); config.json wants {name} "
-                f"as {list(wanted)}, the file has {list(has)}: one of the two is another model's"
-            )
+        # Tied weights may be stored under either name.
+        self._table = table if table in found or not shape.tied or _HEAD not in found else _HEAD
+        if self._table == _HEAD:
+            del expected[table]
+        _check_stored(found, expected)
         self.surplus = sorted(
             name for name in found.keys() - expected.keys() if not name.endswith(_BUFFERS)
         )
@@ -189,6 +171,24 @@ class GPT2:
             return table
         head = self._weights.read(_HEAD)
         return table if self.shape.tied and np.array_equal(head, table) else head
+
+
+def _check_stored(
+    found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuse weights that are missing, or of another shape."""
+    if missing := sorted(expected.keys() - found.keys()):
+        raise CheckpointError(
+            f"its weights have missing keys ({first_few(missing)}); {_cause(found)}"
+        )
+    wrong = [name for name, wanted in expected.items() if found[name] != wanted]
+    if wrong:
+        name = wrong[0]
+        raise CheckpointError(
+            f"its weights have mismatched keys ({first_few(wrong)}); config.json wants {name} as "
+            f"{list(expected[name])}, the file has {list(found[name])}: one of the two is another "
+            "model's"
+        )
 
 
 def _layer(width: int, inner: int) -> Iterator[tuple[str, tuple[int, ...]]]:

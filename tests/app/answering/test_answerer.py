@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.answering.answerer import Answer, Answerer, Deadlines, finished
+from app.answering.answer import Answer
+from app.answering.answerer import Answerer, Deadlines, finished
 from app.answering.prompt_format import PromptFormat
 from app.engine.admission import Limits
 from app.engine.checkpoint import Checkpoint

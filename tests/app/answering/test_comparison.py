@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from app.answering.answerer import Answer, Answerer, ModelName
-from app.answering.comparison import Comparison, Finished, Piece, compare, token_f1
+from app.answering.answer import Answer, ModelName
+from app.answering.answerer import Answerer
+from app.answering.comparison import Comparison, Finished, Piece, compare
 from app.engine.checkpoint import Checkpoint
 from app.engine.interface import Decoding
 from app.errors import GenerationFailed, ServiceError
@@ -143,18 +144,3 @@ async def test_closing_cancels_both_sides(
     await events.aclose()
     await asyncio.sleep(0)
     assert [engine.in_flight for engine in engines] == [0, 0]
-
-
-@pytest.mark.parametrize(
-    ("reference", "answer", "expected"),
-    [
-        ("x y z", "x y z", 1.0),
-        ("x y z", "X, Y; z!", 1.0),
-        ("w x y z", "w x", 2 / 3),
-        ("x x x", "x", 1 / 2),
-        ("x", "y", 0.0),
-        ("x", "", 0.0),
-    ],
-)
-def test_token_f1(reference: str, answer: str, expected: float) -> None:
-    assert token_f1(reference, answer) == pytest.approx(expected)

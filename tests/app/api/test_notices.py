@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.engine.checkpoint import Checkpoint
 from app.errors import DeadlineExceeded, GenerationFailed, QueueFull, ServiceError
 from app.main import create_app
-from app.references.red_flags import Notice, notices
+from app.red_flags.notices import Notice, notices
 from app.settings import Settings
 from tests.app.conftest import Asking, FakeEngine, client_of
 

@@ -21,6 +21,7 @@ from tests.app.engine.test_client import LIMITS, PROMPTS, _ids, _processes
 async def test_workers_end_with_the_server() -> None:
     with closing(Workers(2)) as workers:
         processes = _processes()[:2]
+        assert len(processes) == 2
         for place in range(2):
             workers.connection(place).close()
         async with asyncio.timeout(10):

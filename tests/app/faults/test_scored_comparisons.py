@@ -8,7 +8,7 @@ import asyncio
 import httpx
 import pytest
 
-from app.settings import DEMO
+from app.model_sources import DEMO
 from benchmarks.harness.attacks import scored
 from benchmarks.harness.servers import Served
 from tests.app.faults.conftest import settled, started

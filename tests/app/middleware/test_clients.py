@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import httpx
 import pytest
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.admission import Admission, Limits
 from app.engine.checkpoint import Checkpoint
 from app.engine.interface import Decoding, Token

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.main import create_app
 from app.settings import Settings

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from app.model_sources import REFERENCES
 from app.references.calibration import floor
 from app.references.index import References
-from app.settings import REFERENCES
 
 _HERE = Path(__file__).parent
 

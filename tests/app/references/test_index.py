@@ -189,8 +189,10 @@ async def test_search_alone(asking: Asking, made: Path) -> None:
     assert [found["focus"] for found in body["references"]] == ["Hydrocephalus"]
     urgent = (await client.get("/references", params={"q": "I want to kill myself"})).json()
     assert urgent["notices"][0]["kind"] == "self_harm"
-    assert (await client.get("/references", params={"q": " "})).status_code == 422
-    assert (await client.get("/references", params={"q": "x" * 4001})).status_code == 422
+    for refused in (" ", "x" * 4001):
+        problem = await client.get("/references", params={"q": refused})
+        assert problem.status_code == 422
+        assert [error["field"] for error in problem.json()["errors"]] == ["q"]
     info = (await client.get("/info")).json()
     assert info["references"] == {"questions": 4, "answered": 3}
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Message
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.errors import DeadlineExceeded, QueueFull
 from app.main import create_app

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pydantic import ValidationError
 
 from app import settings
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.errors import DeadlineExceeded
 from app.main import create_app

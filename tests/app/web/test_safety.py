@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from app.answering.answerer import ModelName
+from app.answering.answer import ModelName
 from app.engine.checkpoint import Checkpoint
 from app.errors import GenerationFailed
 from app.main import create_app

@@ -1,18 +1,22 @@
-"""Which questions should go to people and not to a language model, and what is said to who asks.
+"""Which questions should go to people and not to a language model, and what the asker is told.
 
-A text is flagged by the rules in red_flags.toml or by a small classifier: rules know what they were
-made for, the classifier what resembles it, in Spanish too. Knows nothing about HTTP or models.
+A text is flagged by the rules or by a small classifier: rules know what they were made for, the
+classifier what resembles it, in Spanish too. What is said stands in notices.toml. Knows nothing
+about HTTP or models.
 """
 
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
-from app.references.normalising import plain, words_of
-from app.references.red_flag_classifier import classified
-from app.references.red_flag_rules import FILE, kinds_by_rules
+from app.red_flags.classifier import classified
+from app.red_flags.normalising import plain, words_of
+from app.red_flags.rules import kinds_by_rules
+
+FILE = Path(__file__).with_name("notices.toml")
 
 Kind = Literal["emergency", "self_harm", "overdose", "poisoning", "abuse"]
 
@@ -59,7 +63,7 @@ def regions() -> list[str]:
 def notices(text: str, region: str) -> list[Notice]:
     """Return one notice for each kind of need that the text speaks of, with a region's contacts.
 
-    To who writes Spanish each says one sentence of it first.
+    To somebody who writes Spanish each says its first sentence in Spanish.
     """
     simple = plain(text)
     words = words_of(simple)

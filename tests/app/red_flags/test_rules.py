@@ -1,16 +1,16 @@
-"""The rules of red_flags.toml: what they find by themselves, and that they are sound."""
+"""The rules of rules.toml: what they find by themselves, and that they are sound."""
 
 import re
 import tomllib
 
 import pytest
 
-from app.references import red_flag_rules
-from app.references.normalising import plain
-from app.references.red_flag_rules import kinds_by_rules
-from tests.app.references.red_flag_rates import messages
+from app.red_flags import rules
+from app.red_flags.normalising import plain
+from app.red_flags.rules import kinds_by_rules
+from tests.app.red_flags.rates import messages
 
-_RULES = tomllib.loads(red_flag_rules.FILE.read_text(encoding="utf-8"))
+_RULES = tomllib.loads(rules.FILE.read_text(encoding="utf-8"))
 
 
 def _kinds(text: str) -> set[str]:
@@ -48,7 +48,7 @@ def test_who_is_in_haste_need_not_say_i() -> None:
 
 def test_a_gap_stands_for_words_wherever_it_is_written() -> None:
     assert _kinds("i sliced my left index finger off") == {"emergency"}
-    assert not [phrase for _, phrase in red_flag_rules._rules().phrases if "~" in phrase.pattern]
+    assert not [phrase for _, phrase in rules._rules().phrases if "~" in phrase.pattern]
 
 
 def test_words_are_read_as_they_were_meant() -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.references.normalising import plain, words_of
+from app.red_flags.normalising import plain, words_of
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from app.references import red_flag_classifier
-from app.references.normalising import plain, words_of
-from app.references.red_flag_classifier import FILE, buckets, classified, likely_kinds
-from app.references.red_flags import notices
-from training.references import red_flag_model
+from app.red_flags import classifier
+from app.red_flags.classifier import FILE, buckets, classified, likely_kinds
+from app.red_flags.normalising import plain, words_of
+from app.red_flags.notices import notices
+from training.classifier import model as trained_by
 
 
 def test_its_file_is_small() -> None:
@@ -35,21 +35,21 @@ def test_what_no_rule_was_written_for_has_its_kind(text: str, kind: str | None) 
 def test_training_reads_and_hashes_alike(text: str) -> None:
     words = words_of(plain(text))
     if text.isprintable():
-        assert red_flag_model.plain_words(text) == words
-    for length in red_flag_model.LENGTHS:
-        served = buckets(words, length, red_flag_model.BUCKETS)
+        assert trained_by.plain_words(text) == words
+    for length in trained_by.LENGTHS:
+        served = buckets(words, length, trained_by.BUCKETS)
         if "\ud83d" not in words:
-            assert (served == red_flag_model.buckets(words, length)).all()
+            assert (served == trained_by.buckets(words, length)).all()
         assert len(served) == max(0, len(words) - length + 1)
 
 
 def test_it_serves_what_training_rounded() -> None:
-    model = red_flag_classifier._model()
-    trained = red_flag_model.Model(model.numbers, model.scale, model.bias)
+    model = classifier._model()
+    trained = trained_by.Model(model.numbers, model.scale, model.bias)
     texts = ["my dad cant breathe", "what is asthma", "quiero morir", "he took forty pills"]
     served = [1 - likely_kinds(words_of(plain(text)))[-1] for text in texts]
     assert np.allclose(trained.harm(texts), served, atol=1e-5)
-    assert model.kinds == red_flag_model.KINDS
+    assert model.kinds == trained_by.KINDS
 
 
 def test_an_emergency_in_a_long_text_is_found() -> None:

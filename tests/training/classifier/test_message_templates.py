@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from training.references.message_templates import drawn, lines_of, misspelled, read_slots
+from training.classifier.message_templates import drawn, lines_of, misspelled, read_slots
 
 
 def test_choices_options_and_lists_are_drawn_without_repeats() -> None:

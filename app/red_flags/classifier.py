@@ -1,7 +1,7 @@
 """Which kind of need a short text speaks of, by its letters: what rules of words cannot foresee.
 
 A linear model over hashed character n-grams, trained by `python -m training red-flags`, which also
-measures it; `red_flag_classifier.npz` holds its weights. Spanish is in it as English is. Knows
+measures it; `classifier.npz` holds its weights. Spanish is in it as English is. Knows
 nothing about rules or notices. Time is linear in the text.
 """
 

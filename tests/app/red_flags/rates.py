@@ -1,6 +1,6 @@
 """How many messages are flagged, with the interval that so few messages leave.
 
-`python -m tests.app.references.red_flag_rates` prints every set's rates; with
+`python -m tests.app.red_flags.rates` prints every set's rates; with
 `--questions TABLE COLUMN` also the share of a table's questions, which ask and need nobody.
 """
 
@@ -10,15 +10,15 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from app.references.red_flags import notices
+from app.red_flags.notices import notices
 
-FILES = Path(__file__).parent / "red_flags"
+SETS = Path(__file__).parent / "messages"
 _Z = 1.96  # of 95%
 
 
 def messages(name: str) -> list[tuple[str, str | None]]:
     """Return a set's messages and their kinds, None for a harmless one."""
-    lines = (FILES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (SETS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [(line["text"], line["kind"]) for line in map(json.loads, lines)]
 
 
@@ -48,15 +48,18 @@ def rate(found: Sequence[bool]) -> str:
 def _rates(names: Sequence[str]) -> Iterator[str]:
     for name in names:
         said = messages(name)
-        noticed = rate(flagged(text for text, kind in said if kind))
-        yield f"{name}: noticed {noticed}; harmless {rate(flagged(t for t, k in said if not k))}"
+        needed = [(text, kind) for text, kind in said if kind]
+        noticed = rate(flagged(text for text, _ in needed))
+        right = sum(kind in kinds(text) for text, kind in needed)
+        harmless = rate(flagged(text for text, kind in said if not kind))
+        yield f"{name}: noticed {noticed}, {right} by the right kind; harmless {harmless}"
 
 
 def main() -> None:
     """Print the rates of all sets, or of some."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "sets", nargs="*", default=sorted(path.stem for path in FILES.glob("*.jsonl"))
+        "sets", nargs="*", default=sorted(path.stem for path in SETS.glob("*.jsonl"))
     )
     parser.add_argument("--questions", nargs=2, metavar=("TABLE", "COLUMN"))
     arguments = parser.parse_args()

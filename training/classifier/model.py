@@ -1,6 +1,6 @@
 """What a message is to the classifier of red flags, how it is fitted, and the file that serves it.
 
-Reads letters and hashes n-grams as app/references does, which a test compares; knows nothing about
+Reads letters and hashes n-grams as app/red_flags does, which a test compares; knows nothing about
 where the messages come from.
 """
 

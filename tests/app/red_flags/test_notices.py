@@ -1,6 +1,6 @@
 """What is flagged and what is not, by sets of messages that are kept apart.
 
-`red_flags/before.jsonl` was written before any rule; `after.jsonl` is what the rules were made
+`messages/before.jsonl` was written before any rule; `after.jsonl` is what the rules were made
 with; `blind.jsonl` was written without a look at them, which have learned from it since. Rules and
 classifier were tuned on the sets `_tuning`. `held_out.jsonl` and the sets `_unseen`, written
 together with others but never learned from, say what to expect of messages to come. A line is a
@@ -12,9 +12,8 @@ import tomllib
 
 import pytest
 
-from app.references.red_flag_rules import FILE
-from app.references.red_flags import notices, regions
-from tests.app.references.red_flag_rates import FILES, flagged, kinds, messages, rate
+from app.red_flags.notices import FILE, notices, regions
+from tests.app.red_flags.rates import SETS, flagged, kinds, messages, rate
 
 _SAID = tomllib.loads(FILE.read_text(encoding="utf-8"))
 _ENGLISH = ("everyday", "indirect", "voices")
@@ -59,7 +58,7 @@ def test_few_harmless_messages_that_nothing_was_made_for_are_flagged() -> None:
 
 
 def test_encyclopedic_questions_are_not() -> None:
-    questions = (FILES / "questions.txt").read_text(encoding="utf-8").splitlines()
+    questions = (SETS / "questions.txt").read_text(encoding="utf-8").splitlines()
     assert len(questions) >= 30
     assert [question for question in questions if kinds(question)] == []
 

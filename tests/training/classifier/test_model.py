@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.references.red_flag_model import (
+from training.classifier.model import (
     BUCKETS,
     KINDS,
     LENGTHS,

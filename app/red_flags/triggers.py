@@ -1,6 +1,6 @@
-"""How the words begin, one of which each text holds that a pattern matches: most need no search.
+"""Which words a pattern cannot do without, so that most texts need no search for most patterns.
 
-Reads the regular expressions of phrases as red_flags.toml writes them: words, groups, classes of
+Reads the regular expressions of phrases as rules.toml writes them: words, groups, classes of
 digits, lookarounds, `?` and bounded repeats. What it cannot read may begin with anything.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 Starts = frozenset[str]
-"""Beginnings of words; one of them stands in whatever matches. That of `""` is in every word."""
+"""Beginnings of words, one of which stands in whatever matches; `""` begins every word."""
 
 _ANYTHING: Starts = frozenset([""])
 _DIGITS: Starts = frozenset("0123456789")
@@ -50,7 +50,7 @@ class Triggers:
 
 
 def starts(pattern: str) -> Starts:
-    """Return how the words begin, one of which stands in whatever the pattern matches."""
+    """Return beginnings of words, one of which stands in whatever the pattern matches."""
     return _Reader(pattern).alternatives()[0]
 
 

@@ -1,4 +1,4 @@
-"""Which kinds of need a text speaks of, by the rules in red_flags.toml.
+"""Which kinds of need a text speaks of, by the rules in rules.toml.
 
 Knows nothing about notices or classifiers. Time is linear in the text: phrases have bounded gaps, a
 rule looks at no more than two sentences at once, and a group of phrases is looked for only where
@@ -14,10 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from app.references.normalising import words_of
-from app.references.triggers import Triggers
+from app.red_flags.normalising import words_of
+from app.red_flags.triggers import Triggers
 
-FILE = Path(__file__).with_name("red_flags.toml")
+FILE = Path(__file__).with_name("rules.toml")
 _ENOUGH_POINTS = 4
 _SENTENCE_END = re.compile(r"[.!?;]+(?=\s|$)|[\r\n]+")
 _SHORTEST = 6  # words
@@ -28,7 +28,7 @@ _GROUP = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What red_flags.toml says of a rule; its first lines explain the fields."""
+    """What rules.toml says of a rule; its first lines explain the fields."""
 
     kind: str
     all: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """Reads letters as they were meant: bold, full-width, accented, repeated, invisible ones between.
 
-For what looks for words in a message; knows nothing about which. Time is linear in the text.
+Done before words are looked for in a message; knows nothing about which words. Time is linear in
+the text.
 """
 
 import re

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.references import red_flag_rules
-from app.references.normalising import plain
-from app.references.triggers import Triggers, starts
-from tests.app.references.red_flag_rates import messages
+from app.red_flags import rules
+from app.red_flags.normalising import plain
+from app.red_flags.triggers import Triggers, starts
+from tests.app.red_flags.rates import messages
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ def test_only_patterns_whose_words_stand_there_are_possible() -> None:
 
 def test_whatever_a_phrase_finds_was_possible() -> None:
     """Otherwise a phrase of the rules would be looked for nowhere."""
-    rules = red_flag_rules._rules()
+    compiled = rules._rules()
     found = 0
     for text, _ in messages("after") + messages("before"):
-        for words in red_flag_rules._sentences(plain(text)):
+        for words in rules._sentences(plain(text)):
             said = " ".join(words)
-            matching = {n for n, (_, phrase) in enumerate(rules.phrases) if phrase.search(said)}
-            assert matching <= set(rules.triggers.possible(words))
+            matching = {n for n, (_, phrase) in enumerate(compiled.phrases) if phrase.search(said)}
+            assert matching <= set(compiled.triggers.possible(words))
             found += len(matching)
     assert found > 1_000

@@ -1,0 +1,1 @@
+"""Messages that speak of an emergency or the like, and what must be said before any answer."""
