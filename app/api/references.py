@@ -96,10 +96,13 @@ class Search:
         """Return what can be said of its sentences by what was found and what was read."""
         self.begin()
         found = await self._task if self._task else []
-        texts = [Evidence(each.id, each.focus, each.answer, each.score) for each in found]
+        ids = {each.id for each in read}
+        texts = [
+            Evidence(each.id, each.focus, each.answer, each.score, each.id in ids) for each in found
+        ]
         known = {text.id for text in texts}
         texts += [
-            Evidence(each.id, each.title, each.text, each.probability)
+            Evidence(each.id, each.title, each.text, each.probability, read=True)
             for each in read
             if each.id not in known
         ]

@@ -35,6 +35,8 @@ class Evidence(NamedTuple):
     """None: its licence allows a link only."""
     probability: float
     """That it is good for what was asked, 0-1."""
+    read: bool = False
+    """Whether the model read it: then it counts, whatever it is about."""
 
 
 class Marked(NamedTuple):
@@ -63,8 +65,9 @@ def marked(answer: str, texts: Sequence[Evidence]) -> list[Marked]:
 
     Args:
         answer: as a model wrote it.
-        texts: what was found, the best first. Only those on its topic count; where of that no more
-            than a link is known, on the topic of the first that is as likely.
+        texts: what was found, the best first. Only those on its topic count, and what was read;
+            where of that topic no more than a link is known, those on the topic of the first that
+            is as likely.
     """
     published = [
         _Sentence(text.id, said)
@@ -83,7 +86,7 @@ def _on_topic(texts: Sequence[Evidence]) -> list[Evidence]:
     """Return the texts about what was asked."""
     likeliest = [each for each in texts if each.text and each.probability >= texts[0].probability]
     topic = likeliest[0].topic.casefold() if likeliest else None
-    return [each for each in texts if each.text and each.topic.casefold() == topic]
+    return [each for each in texts if each.text and (each.read or each.topic.casefold() == topic)]
 
 
 @lru_cache(_REMEMBERED_TEXTS)

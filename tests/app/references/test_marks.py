@@ -76,6 +76,15 @@ def test_what_only_has_words_of_a_text_is_not_found(answer: str) -> None:
     assert _only(answer)[2:] == ("not_found", None, None, None)
 
 
+def test_what_was_read_counts_where_the_topic_has_no_more_than_a_link() -> None:
+    link = Evidence("10#1", "Type 2 diabetes", None, 0.95)
+    said = "Type 2 diabetes raises the blood glucose."
+    seen = Evidence("4#1", "Diabetes type 2", said, 0.94)
+    assert [each.mark for each in marked(said, [link, seen])] == ["unchecked"]
+    (mark,) = marked(said, [link, seen._replace(read=True)])
+    assert (mark.mark, mark.text_id) == ("stands_in", "4#1")
+
+
 def test_without_a_text_on_the_topic_nothing_is_checked() -> None:
     said = "Mutations in the FGFR2 gene cause Jackson-Weiss syndrome."
     assert marked(said, []) == [Marked(0, len(said), "unchecked")]
