@@ -24,7 +24,8 @@ COPY docker/requirements.lock docker/serve.lock pyproject.toml docker/requiremen
 
 # A CPU serves by OpenVINO, without PyTorch; a card by PyTorch's build for its CUDA version. What serves is
 # taken by its hashes. PyTorch, and extras other than these two, only by version: serve.lock holds
-# none of them. OpenVINO's parts for Intel's GPUs and for other formats, half of it, are never asked for.
+# none of them. OpenVINO's parts for Intel's GPUs and for other formats, half of it, are never asked for,
+# nor is what installs packages.
 FROM build AS build-serve
 ARG TORCH=cpu
 ARG EXTRAS=otel,redis
@@ -41,7 +42,9 @@ RUN if [ "${EXTRAS}" = otel,redis ]; then \
     && python requirements.py pyproject.toml "${EXTRAS}" > requirements.txt \
     && pip install --constraint requirements.lock --requirement requirements.txt \
     && find /opt/venv -path '*/openvino/libs/*' \( -name '*_[gn]pu_plugin.so' -o -name cache.json \
-      -o -name '*_frontend.so*' -not -name '*_ir_frontend.so*' \) -delete
+      -o -name '*_frontend.so*' -not -name '*_ir_frontend.so*' \) -delete \
+    && rm -rf /opt/venv/lib/python3.*/site-packages/openvino/include \
+    && pip uninstall --yes setuptools pip
 
 FROM build AS build-train
 ARG TORCH=cpu
