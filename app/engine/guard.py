@@ -3,8 +3,10 @@
 No sequence of so many tokens comes twice (Paulus et al. 2017), with two exceptions without which
 the answer's words break. What stands in the prompt may come again: an answer names its subject.
 And inside a word only sequences three times as long count: else the second "autosomal" ends as
-something else. It grows and shrinks with the answer, token by token, so that what is banned after
-each guessed token costs a look-up and not a search.
+something else. But a sequence five times as long is no name: it comes no more often than it stands
+in the prompt, or a model that copies a passage copies some sentence of it for ever. The guard grows
+and shrinks with the answer, token by token, so that what is banned after each guessed token costs a
+look-up and not a search.
 """
 
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from app.engine.tokenizer import Tokenizer
 
 _LONGER_INSIDE_WORDS = 3
+_LONGER_THAN_NAMES = 5
 _JOINING = "-'\u2019\ufffd"  # and pieces of a character
 
 Tail = tuple[int, ...]
@@ -34,8 +37,8 @@ class RepetitionGuard:
         self._prompt = list(prompt)
         self._inside_words = inside_words
         self._made: list[int] = []
-        self._tails = size - 1, size * _LONGER_INSIDE_WORDS - 1
-        self._after: tuple[dict[Tail, list[int]], ...] = ({}, {})
+        self._tails = tuple(size * n - 1 for n in (1, _LONGER_INSIDE_WORDS, _LONGER_THAN_NAMES))
+        self._after: tuple[dict[Tail, list[int]], ...] = ({}, {}, {})
 
     def push(self, token: int) -> None:
         """Take the next token of the answer."""
@@ -54,7 +57,8 @@ class RepetitionGuard:
     def banned(self) -> list[int]:
         """Return the tokens that must not come next."""
         begun, within = (self._completing(kind) for kind in (0, 1))
-        return [*(begun - self._inside_words), *(within & self._inside_words)]
+        own = {*(begun - self._inside_words), *(within & self._inside_words)}
+        return [*(own | self._often())]
 
     def _tail(self, length: int) -> Tail:
         return tuple(self._made[len(self._made) - length :])
@@ -65,13 +69,22 @@ class RepetitionGuard:
             return set()
         tail = self._tail(length)
         after = self._after[kind].get(tail)
-        return set(after) - self._asked(tail) if after else set()
+        return set(after) - set(self._asked(tail)) if after else set()
 
-    def _asked(self, tail: Tail) -> set[int]:
-        """Return what stands right after `tail` in the prompt."""
+    def _often(self) -> set[int]:
+        """Return what would complete a long sequence once more than it stands in the prompt."""
+        tail = self._tail(self._tails[2])
+        after = self._after[2].get(tail)
+        if not after:
+            return set()
+        asked = self._asked(tail)
+        return {token for token in after if after.count(token) >= asked.count(token)}
+
+    def _asked(self, tail: Tail) -> list[int]:
+        """Return what stands right after each `tail` in the prompt."""
         length, prompt = len(tail), self._prompt
-        return {
+        return [
             prompt[end]
             for end in range(length, len(prompt))
             if tuple(prompt[end - length : end]) == tail
-        }
+        ]

@@ -3,8 +3,10 @@
 No sequence of so many tokens comes twice in an answer (Paulus et al. 2017), with two exceptions
 without which its words break. What stands in the prompt may come again: an answer names its
 subject. And inside a word only sequences three times as long count: else the second "autosomal"
-ends as something else. Transformers' NoRepeatNGramLogitsProcessor knows neither, and its Python
-loops over rows and tokens take longer than the model.
+ends as something else. But a sequence five times as long is no name: it comes no more often than it
+stands in the prompt, or a model that copies a passage copies some sentence of it for ever.
+Transformers' NoRepeatNGramLogitsProcessor knows none of this, and its Python loops over rows and
+tokens take longer than the model.
 """
 
 from typing import NamedTuple
@@ -14,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 NO_TOKEN = -1
 _LONGER_INSIDE_WORDS = 3
+_LONGER_THAN_NAMES = 5
 _JOINING = "-'\u2019\ufffd"  # and pieces of a character
 
 
@@ -48,26 +51,30 @@ class NoRepeat(NamedTuple):
         """
         inside = self.inside_words.to(logits.device)
         for size, within in ((self.size, False), (self.size * _LONGER_INSIDE_WORDS, True)):
-            rows, tokens = _completing(prompts, answers, size)
-            counted = inside[tokens] == within
+            rows, tokens, asked = _completing(prompts, answers, size)
+            counted = (asked == 0) & (inside[tokens] == within)
             logits[rows[counted], tokens[counted]] = -torch.inf
+        rows, tokens, asked = _completing(prompts, answers, self.size * _LONGER_THAN_NAMES)
+        same = (rows[:, None] == rows) & (tokens[:, None] == tokens)
+        often = same.sum(-1) >= asked
+        logits[rows[often], tokens[often]] = -torch.inf
 
 
 def _completing(
     prompts: torch.Tensor, answers: torch.Tensor, size: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what would complete a sequence that the answer holds and the prompt does not.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what would complete a sequence that the answer holds, each time that it does.
 
-    Rows and tokens, shape [found] each.
+    Rows, tokens, and how often the sequence stands in the prompt, shape [found] each.
     """
     if answers.shape[1] < size:
         nothing = answers.new_empty(0)
-        return nothing, nothing
+        return nothing, nothing, nothing
     grams = answers.unfold(1, size, 1)  # [rows, grams, size]
     tail = answers[:, None, answers.shape[1] - size + 1 :]
     found, place = (grams[..., :-1] == tail).all(-1).nonzero(as_tuple=True)
     repeated = grams[found, place]
+    asked = torch.zeros_like(found)
     if prompts.shape[1] >= size:
-        asked = (prompts.unfold(1, size, 1)[found] == repeated[:, None]).all(-1).any(-1)
-        found, repeated = found[~asked], repeated[~asked]
-    return found, repeated[:, -1]
+        asked = (prompts.unfold(1, size, 1)[found] == repeated[:, None]).all(-1).sum(-1)
+    return found, repeated[:, -1], asked

@@ -37,6 +37,16 @@ def test_what_the_prompt_holds_may_come_again() -> None:
     assert logits.isinf().nonzero().tolist() == [[0, 3]]
 
 
+def test_a_long_sequence_comes_as_often_as_in_the_prompt() -> None:
+    sentence = list(range(10))
+    twice = [*sentence, 5, *sentence, 5]
+    made = torch.tensor([[*twice, *sentence[:-1]]])
+    for prompt, banned in ((twice, [[0, 9]]), ([*twice, *sentence], [])):
+        logits = torch.zeros(1, 16)
+        NoRepeat(2, torch.zeros(16, dtype=torch.bool)).ban(logits, torch.tensor([prompt]), made)
+        assert logits.isinf().nonzero().tolist() == banned
+
+
 @pytest.mark.parametrize("size", [2, 3])
 def test_evaluation_answers_as_the_service_does(pair: Path, size: int) -> None:
     loaded = load(str(pair / "fine-tuned"))
