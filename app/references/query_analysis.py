@@ -105,7 +105,7 @@ def analyse(
         for place, term in placed:
             if meant[place] in _words().polite or _names_nothing(meant, place, terms):
                 continue
-            if meant[place] in _words().asking:
+            if meant[place] in _words().asking and "#" not in term:
                 asks.add(term)
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
@@ -121,14 +121,15 @@ def analyse(
 
 
 def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
-    """Whether a word is a unit (`10 mg` is no MG), a number alone (`at 47`), or only a feeling.
+    """Whether a word is a unit (`10 mg` is no MG), a number alone (`at 47`, `in 3 days`), or only
+    a feeling.
 
     `A cold` is an illness, `in the cold` and `cold hands` are not.
     """
     word, before = words[place], words[place - 1] if place else ""
     after = words[place + 1] if place + 1 < len(words) else ""
     if word.isdigit() and (not before or before in terms.stop_words):
-        return not after or after in terms.stop_words
+        return not after or after in terms.stop_words or after in _words().units
     if before.isdigit() and word in _words().units:
         return True
     illness_after = _words().illness_after.get(word)
