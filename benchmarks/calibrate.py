@@ -48,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, default=Path("models/references"))
     parser.add_argument("--questions", type=Path, required=True, help="judged questions")
     parser.add_argument(
-        "--everyday", type=Path, required=True, help="messages, and what a reference must speak of"
+        "--everyday",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="messages, and what a reference must speak of",
     )
     parser.add_argument("--write", action="store_true", help="into app/references/")
 
@@ -102,9 +106,10 @@ def _judged(references: References, path: Path) -> Labelled:
     return _labelled(found)
 
 
-def _everyday(references: References, path: Path) -> Labelled:
+def _everyday(references: References, paths: list[Path]) -> Labelled:
     found = []
-    for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+    lines = (line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
+    for line in map(json.loads, lines):
         row, seen = _first(references, line["message"])
         first = references.entry(row)
         spoken = f"{first.focus} | {first.question}"

@@ -32,6 +32,9 @@ class Features(NamedTuple):
     """What the topic's best name tells, times the share of it that the message has."""
     score: float
     """The logarithm of one more than its score: how much speaks for it at all."""
+    breadth: float
+    """The logarithm of one more than the questions that its document answers: a page with one is
+    about everything, and seldom about what was asked."""
 
 
 class _Model(NamedTuple):
@@ -69,12 +72,11 @@ class Judge:
 
     def features(self, row: int) -> Features:
         """Return what speaks for a question."""
+        best, told = self._name(row), 0.0
+        if best is not None:
+            told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
         score = float(np.log1p(self._ranked.scores[row]))
-        best = self._name(row)
-        if best is None:
-            return Features(self._coverage(row), 0.0, score)
-        told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
-        return Features(self._coverage(row), told, score)
+        return Features(self._coverage(row), told, score, self._ranking.breadth(row))
 
     def is_meant(self, row: int, first: int) -> bool:
         """Whether a question's text can be taken for what was asked, where `first` is the best.

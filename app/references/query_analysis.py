@@ -46,6 +46,8 @@ class Query:
 
     weights: Mapping[str, float]
     """The terms of the message, and how much it stresses each."""
+    places: Mapping[str, Sequence[int]]
+    """At which of the message's words each stands, where one stands there itself."""
     phrases: Mapping[int, int]
     """CRC-32 of each run of words, as stems, and how many words it has."""
     asking: frozenset[str]
@@ -86,6 +88,7 @@ def analyse(
 ) -> Query:
     """Return what a message seeks; its first 800 words tell."""
     weights: dict[str, float] = {}
+    places: dict[str, list[int]] = {}
     phrases: dict[int, int] = {}
     asks: set[str] = set()
     numbered: dict[str, set[str]] = {}
@@ -110,6 +113,7 @@ def analyse(
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
+            places.setdefault(term, []).append(read + place)
         for term in terms.stems(" ".join(filter(None, map(_words().called.get, meant)))):
             weights[term] = max(weights.get(term, 0.0), stress.called * (1.0 + asking))
         for acronym in _acronyms(sentence):
@@ -117,7 +121,7 @@ def analyse(
         phrases.update(_phrases(stems))
         read += len(words)
     which = {head: frozenset(each) for head, each in numbered.items()}
-    return Query(weights, phrases, frozenset(asks), which, question_types(message))
+    return Query(weights, places, phrases, frozenset(asks), which, question_types(message))
 
 
 def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
