@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ class _Words(NamedTuple):
     asking: frozenset[str]
     units: frozenset[str]
     called: Mapping[str, str]
-    """What texts call what people say."""
+    """What texts call what people say: a word, or a stem bound to a stop word (`throw#up`)."""
     illness_after: Mapping[str, str]
     """Words that name an illness only after one of these."""
     types: Mapping[str, re.Pattern[str]]
@@ -114,7 +115,9 @@ def analyse(
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
             places.setdefault(term, []).append(read + place)
-        for term in terms.stems(" ".join(filter(None, map(_words().called.get, meant)))):
+        said = [*meant, *(term for _, term in placed if "#" in term)]
+        called = [*filter(None, map(_words().called.get, said)), *_compounds(meant, terms)]
+        for term in terms.stems(" ".join(called)):
             weights[term] = max(weights.get(term, 0.0), stress.called * (1.0 + asking))
         for acronym in _acronyms(sentence):
             weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
@@ -147,6 +150,14 @@ def _numbered(words: list[str], placed: Sequence[tuple[int, str]]) -> Iterator[t
         after = words[place + 1] if place + 1 < len(words) else ""
         if bound and _NUMBER.fullmatch(number) and after not in _words().units:
             yield stem, term
+
+
+def _compounds(words: list[str], terms: Terms) -> Iterator[str]:
+    """Yield neighbouring words as one: `nose bleed` is a nosebleed, and what no text has costs
+    nothing."""
+    for first, second in pairwise(words):
+        if terms.stop_words.isdisjoint((first, second)) and (first + second).isalpha():
+            yield first + second
 
 
 def _acronyms(sentence: str) -> Iterator[str]:
