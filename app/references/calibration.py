@@ -35,6 +35,8 @@ class Features(NamedTuple):
     breadth: float
     """The logarithm of one more than the questions that its document answers: a page with one is
     about everything, and seldom about what was asked."""
+    length: float
+    """The logarithm of one more than the message's words that texts have: each adds to scores."""
 
 
 class _Model(NamedTuple):
@@ -68,6 +70,8 @@ class Judge:
         self._ranking = ranking
         told = sorted(_told(ranked, ranking), key=lambda term: -term[1])
         self._told = told[:_MOST_TELLING]
+        known = sum(number is not None for number in ranked.terms.values())
+        self._length = float(np.log1p(known))
         self._about = sum(told for _, told in self._told) or 1.0
 
     def features(self, row: int) -> Features:
@@ -76,7 +80,8 @@ class Judge:
         if best is not None:
             told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
         score = float(np.log1p(self._ranked.scores[row]))
-        return Features(self._coverage(row), told, score, self._ranking.breadth(row))
+        breadth = self._ranking.breadth(row)
+        return Features(self._coverage(row), told, score, breadth, self._length)
 
     def is_meant(self, row: int, first: int) -> bool:
         """Whether a question's text can be taken for what was asked, where `first` is the best.

@@ -174,7 +174,7 @@ class References:
         judge, likely = Judge(ranked, self.ranking), 1.0
         for place, row in enumerate(best.tolist()):
             likely = min(likely, judge.probability(row))
-            if not place and likely < floor():
+            if not place and (likely < floor() or not ranked.readable):
                 return
             yield row, likely
 

@@ -47,8 +47,6 @@ class Query:
 
     weights: Mapping[str, float]
     """The terms of the message, and how much it stresses each."""
-    places: Mapping[str, Sequence[int]]
-    """At which of the message's words each stands, where one stands there itself."""
     phrases: Mapping[int, int]
     """CRC-32 of each run of words, as stems, and how many words it has."""
     asking: frozenset[str]
@@ -89,7 +87,6 @@ def analyse(
 ) -> Query:
     """Return what a message seeks; its first 800 words tell."""
     weights: dict[str, float] = {}
-    places: dict[str, list[int]] = {}
     phrases: dict[int, int] = {}
     asks: set[str] = set()
     numbered: dict[str, set[str]] = {}
@@ -114,17 +111,14 @@ def analyse(
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
-            places.setdefault(term, []).append(read + place)
-        said = [*meant, *(term for _, term in placed if "#" in term)]
-        called = [*filter(None, map(_words().called.get, said)), *_compounds(meant, terms)]
-        for term in terms.stems(" ".join(called)):
+        for term in terms.stems(" ".join(_called(meant, placed, terms, vocabulary))):
             weights[term] = max(weights.get(term, 0.0), stress.called * (1.0 + asking))
         for acronym in _acronyms(sentence):
             weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
         phrases.update(_phrases(stems))
         read += len(words)
     which = {head: frozenset(each) for head, each in numbered.items()}
-    return Query(weights, places, phrases, frozenset(asks), which, question_types(message))
+    return Query(weights, phrases, frozenset(asks), which, question_types(message))
 
 
 def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
@@ -152,12 +146,18 @@ def _numbered(words: list[str], placed: Sequence[tuple[int, str]]) -> Iterator[t
             yield stem, term
 
 
-def _compounds(words: list[str], terms: Terms) -> Iterator[str]:
-    """Yield neighbouring words as one: `nose bleed` is a nosebleed, and what no text has costs
-    nothing."""
-    for first, second in pairwise(words):
-        if terms.stop_words.isdisjoint((first, second)) and (first + second).isalpha():
-            yield first + second
+def _called(
+    words: list[str], placed: Sequence[tuple[int, str]], terms: Terms, vocabulary: Vocabulary
+) -> Iterator[str]:
+    """Yield what texts may call some of the words.
+
+    Neighbours may be one word: `nose bleed` is a nosebleed.
+    """
+    said = [*words, *(term for _, term in placed if "#" in term)]
+    yield from filter(None, map(_words().called.get, said))
+    for pair in pairwise(words):
+        if terms.stop_words.isdisjoint(pair) and vocabulary.number(terms.stem(["".join(pair)])[0]):
+            yield "".join(pair)
 
 
 def _acronyms(sentence: str) -> Iterator[str]:

@@ -20,6 +20,8 @@ from app.references.storage import Floats, Postings, Vocabulary, load
 
 _ENOUGH = 0.8  # of the rarity of a word that one name has: what says which topic is meant
 
+_FEW = 3  # words that no text has may be names, or slips
+
 _LITTLE = np.float32(1e-6)
 
 Places = NDArray[np.intp]
@@ -57,6 +59,14 @@ class Ranked:
     count little, but whole if it lacks them, for no ear is an elephant ear."""
     terms: Mapping[str, int | None]
     """The message's terms by their number; None for those that no text has."""
+
+    @property
+    def readable(self) -> bool:
+        """Whether the texts have most of the message's words: those of other languages they lack,
+        and `mi hijo` is no MI."""
+        words = (term for term in self.terms if "#" not in term and "=" not in term)
+        known = [self.terms[word] is not None for word in words]
+        return known.count(False) < max(_FEW, known.count(True))
 
 
 class Ranking:
