@@ -31,7 +31,7 @@ _TOPICS = 1_500
 _ROUNDS, _FOLDS = 20, 5
 _MADE_UP_COUNT = 0.3  # of a made-up message about a topic, where any other has 1
 _PENALTY = 3.0  # of the squared coefficients
-_REFUSED = 0.9  # of the messages that medicine has no answer for, below the floor
+_FLOOR = 0.3  # what is less likely good is not shown: people judge it worse than nothing
 
 
 class Labelled(NamedTuple):
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         for part, values in (("means", means), ("spreads", spreads), ("weights", weights))
     }
     fitted["intercept"] = round(float(intercept), 4)
-    fitted["floor"] = round(float(np.quantile(chances[2], _REFUSED)), 3)
+    fitted["floor"] = _FLOOR
     fitted["measured"] = {
         "judged": len(judged.good),
         "judged_good": int(judged.good.sum()),
@@ -87,8 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
         "auc_cross_validated": {name: round(area, 3) for name, area in areas.items()},
         "auc_made_up": round(_area(chances[1], unlike.good), 3),
         "judged_mean_probability": round(float(chances[0].mean()), 3),
-        "judged_good_below_floor": int(((chances[0] < fitted["floor"]) * judged.good).sum()),
-        "judged_bad_below_floor": int(((chances[0] < fitted["floor"]) * (1 - judged.good)).sum()),
+        "elsewhere_above_floor": int((chances[2] >= _FLOOR).sum()),
+        "judged_good_below_floor": int(((chances[0] < _FLOOR) * judged.good).sum()),
+        "judged_bad_below_floor": int(((chances[0] < _FLOOR) * (1 - judged.good)).sum()),
     }
     written = json.dumps(fitted, indent=1) + "\n"
     print(written)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _FILE = "frequency_dictionary_en_82_765.txt"
 _KNOWN_COUNT = 200_000  # the 40,000 most frequent or so
-_EVERYDAY_COUNT = 3_000_000  # the 7,000 most frequent or so
+_EVERYDAY_COUNT = 1_200_000  # the 20,000 most frequent or so
 _EQUAL = 0.6  # specificity of a word that is as frequent here as in books
 _LEAST = 0.2
 _VOWEL = re.compile("[aeiouy]")
