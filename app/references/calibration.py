@@ -33,8 +33,8 @@ class Features(NamedTuple):
     score: float
     """The logarithm of one more than its score: how much speaks for it at all."""
     breadth: float
-    """The logarithm of one more than the questions that its document answers: a page with one is
-    about everything, and seldom about what was asked."""
+    """The logarithm of one more than the questions that the widest page answers that is as near: a
+    page with one is about everything, and seldom about what was asked."""
     length: float
     """The logarithm of one more than the message's words that texts have: each adds to scores."""
 
@@ -79,9 +79,12 @@ class Judge:
         best, told = self._name(row), 0.0
         if best is not None:
             told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
-        score = float(np.log1p(self._ranked.scores[row]))
-        breadth = self._ranking.breadth(row)
-        return Features(self._coverage(row), told, score, breadth, self._length)
+        score = self._ranked.scores[row]
+        as_near = np.flatnonzero(self._ranked.scores == score)
+        breadth = np.log1p(self._ranking.breadth(as_near)) if score else 0.0
+        return Features(
+            self._coverage(row), told, float(np.log1p(score)), float(breadth), self._length
+        )
 
     def is_meant(self, row: int, first: int) -> bool:
         """Whether a question's text can be taken for what was asked, where `first` is the best.

@@ -24,6 +24,8 @@ _NUMBER = re.compile(r"\d{1,3}[a-z]{0,2}|[b-hj-z]")  # `a` and `i` are words, as
 _EARLY_WORDS = 5
 _MOST_WORDS = 800  # 4,000 characters of ordinary English
 _MOST_CORRECTIONS = 24  # of one message: a third of a millisecond each
+_SHORTEST_READ = 4  # characters of a word that says which language a message is in
+_FEW = 3  # strange words may be names, or slips
 _LONGEST_PHRASE = 8  # words
 
 
@@ -55,6 +57,8 @@ class Query:
     """By stem, the terms that bind a number or letter to it: which of several is meant."""
     types: list[str]
     """MedQuAD's types of questions that the message sounds like."""
+    readable: bool
+    """Whether most of its words are English or in the texts: `mi hijo` is no MI."""
 
 
 class _Words(NamedTuple):
@@ -90,6 +94,7 @@ def analyse(
     phrases: dict[int, int] = {}
     asks: set[str] = set()
     numbered: dict[str, set[str]] = {}
+    strange: list[bool] = []
     read, corrections = 0, _MOST_CORRECTIONS
     for sentence in _SENTENCE_END.split(message):
         words = terms.words(sentence)[: _MOST_WORDS - read]
@@ -100,6 +105,11 @@ def analyse(
                 corrections -= 1
                 meant[place] = spelling.correct(word) or word
         stems = terms.stem(meant)
+        strange += (
+            not spelling.is_known(word) and vocabulary.number(stem) is None
+            for word, stem in zip(meant, stems, strict=True)
+            if len(word) >= _SHORTEST_READ and word not in terms.stop_words
+        )
         placed = list(terms.placed(meant, stems, particles=True))
         for stem, term in _numbered(meant, placed):
             numbered.setdefault(stem, set()).add(term)
@@ -118,7 +128,8 @@ def analyse(
         phrases.update(_phrases(stems))
         read += len(words)
     which = {head: frozenset(each) for head, each in numbered.items()}
-    return Query(weights, phrases, frozenset(asks), which, question_types(message))
+    readable = strange.count(True) < max(_FEW, strange.count(False))
+    return Query(weights, phrases, frozenset(asks), which, question_types(message), readable)
 
 
 def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
@@ -156,8 +167,10 @@ def _called(
     said = [*words, *(term for _, term in placed if "#" in term)]
     yield from filter(None, map(_words().called.get, said))
     for pair in pairwise(words):
-        if terms.stop_words.isdisjoint(pair) and vocabulary.number(terms.stem(["".join(pair)])[0]):
-            yield "".join(pair)
+        joined = "".join(pair)
+        if terms.stop_words.isdisjoint(pair) and joined.isalpha():
+            if vocabulary.number(terms.stem([joined])[0]) is not None:
+                yield joined
 
 
 def _acronyms(sentence: str) -> Iterator[str]:

@@ -20,8 +20,6 @@ from app.references.storage import Floats, Postings, Vocabulary, load
 
 _ENOUGH = 0.8  # of the rarity of a word that one name has: what says which topic is meant
 
-_FEW = 3  # words that no text has may be names, or slips
-
 _LITTLE = np.float32(1e-6)
 
 Places = NDArray[np.intp]
@@ -60,14 +58,6 @@ class Ranked:
     terms: Mapping[str, int | None]
     """The message's terms by their number; None for those that no text has."""
 
-    @property
-    def readable(self) -> bool:
-        """Whether the texts have most of the message's words: those of other languages they lack,
-        and `mi hijo` is no MI."""
-        words = (term for term in self.terms if "#" not in term and "=" not in term)
-        known = [self.terms[word] is not None for word in words]
-        return known.count(False) < max(_FEW, known.count(True))
-
 
 class Ranking:
     """The arrays of an index that are searched."""
@@ -76,7 +66,7 @@ class Ranking:
         self._types_named = types
         self.vocabulary = vocabulary
         self.documents: Places = load(directory, "rows.documents").astype(np.intp)
-        self._breadths = np.log1p(np.bincount(self.documents))
+        self._breadths = np.bincount(self.documents)
         self.types: Places = load(directory, "rows.types").astype(np.intp)
         self.answers = load(directory, "rows.answers")
         self._starts: Places = load(directory, "documents.starts").astype(np.intp)
@@ -98,9 +88,9 @@ class Ranking:
         document = self.documents[row]
         return self._names_of[self._starts[document] : self._starts[document + 1]]
 
-    def breadth(self, row: int) -> float:
-        """Return the logarithm of one more than the questions of a question's document."""
-        return float(self._breadths[self.documents[row]])
+    def breadth(self, rows: Places) -> int:
+        """Return how many questions the widest of these questions' documents has."""
+        return int(self._breadths[self.documents[rows]].max())
 
     def rows_named(self, names: frozenset[int]) -> Places:
         """Return the questions whose topics have one of these names."""

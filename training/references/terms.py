@@ -86,9 +86,9 @@ class Terms:
         return " ".join(self.stem(words)).encode()
 
     def stem(self, words: list[str]) -> list[str]:
-        """Return each word's stem."""
+        """Return each word's stem; of acronyms that only capitals mean, the word."""
         stems: list[str] = self._stemmer.stemWords(words)
-        return stems
+        return [w if w.startswith("=") else stem for w, stem in zip(words, stems, strict=True)]
 
     def _terms(self, words: list[str], *, particles: bool) -> Iterator[str]:
         stems = self.stem(words)

@@ -66,6 +66,9 @@ def test_what_to_expect_of_messages_that_no_rule_was_made_for(references: Refere
         ("Is 3MC syndrome inherited?", r"3mc syndrome"),
         ("Is Williams syndrome inherited?", r"williams syndrome"),
         ("What are the genetic changes related to Silver syndrome?", r"silver syndrome"),
+        ("is CHARGE syndrome inherited", r"^charge syndrome$"),
+        ("How many people are affected by CHOPS syndrome?", r"^chops syndrome$"),
+        ("chopping onions", None),
         ("Which gene causes 5q minus syndrome?", r"5q minus syndrome"),
     ],
 )

@@ -31,7 +31,9 @@ def test_numbers_and_letters_are_bound_to_what_they_follow() -> None:
 
 
 def test_an_everyday_word_is_an_acronym_in_capitals_alone() -> None:
-    words = training_terms.Terms().words
+    terms = training_terms.Terms()
+    words = terms.words
+    assert terms.of_name(["=charge", "syndrome"]) == ["=charge", "syndrom"]
     assert topic_name("KID", words) == "=kid"
     assert topic_name("KID syndrome", words) == "=kid syndrome"
     assert topic_name("Kid", words) == "kid"
