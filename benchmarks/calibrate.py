@@ -31,7 +31,7 @@ _TOPICS = 1_500
 _ROUNDS, _FOLDS = 20, 5
 _MADE_UP_COUNT = 0.3  # of a made-up message about a topic, where any other has 1
 _PENALTY = 3.0  # of the squared coefficients
-_REFUSED = 0.9  # of the messages that medicine has no answer for, below the floor
+_FLOOR = 0.28  # below it as many everyday messages have a wrong first reference as a right one
 
 
 class Labelled(NamedTuple):
@@ -48,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, default=Path("models/references"))
     parser.add_argument("--questions", type=Path, required=True, help="judged questions")
     parser.add_argument(
-        "--everyday", type=Path, required=True, help="messages, and what a reference must speak of"
+        "--everyday",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="messages, and what a reference must speak of",
     )
     parser.add_argument("--write", action="store_true", help="into app/references/")
 
@@ -75,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         for part, values in (("means", means), ("spreads", spreads), ("weights", weights))
     }
     fitted["intercept"] = round(float(intercept), 4)
-    fitted["floor"] = round(float(np.quantile(chances[2], _REFUSED)), 3)
+    fitted["floor"] = _FLOOR
     fitted["measured"] = {
         "judged": len(judged.good),
         "judged_good": int(judged.good.sum()),
@@ -83,8 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
         "auc_cross_validated": {name: round(area, 3) for name, area in areas.items()},
         "auc_made_up": round(_area(chances[1], unlike.good), 3),
         "judged_mean_probability": round(float(chances[0].mean()), 3),
-        "judged_good_below_floor": int(((chances[0] < fitted["floor"]) * judged.good).sum()),
-        "judged_bad_below_floor": int(((chances[0] < fitted["floor"]) * (1 - judged.good)).sum()),
+        "elsewhere_above_floor": int((chances[2] >= _FLOOR).sum()),
+        "judged_good_below_floor": int(((chances[0] < _FLOOR) * judged.good).sum()),
+        "judged_bad_below_floor": int(((chances[0] < _FLOOR) * (1 - judged.good)).sum()),
     }
     written = json.dumps(fitted, indent=1) + "\n"
     print(written)
@@ -102,9 +107,10 @@ def _judged(references: References, path: Path) -> Labelled:
     return _labelled(found)
 
 
-def _everyday(references: References, path: Path) -> Labelled:
+def _everyday(references: References, paths: list[Path]) -> Labelled:
     found = []
-    for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+    lines = (line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
+    for line in map(json.loads, lines):
         row, seen = _first(references, line["message"])
         first = references.entry(row)
         spoken = f"{first.focus} | {first.question}"
@@ -118,7 +124,7 @@ def _first(references: References, message: str, without: frozenset[int] = froze
     ranked = references.rank(message)
     if without:
         ranked.scores[references.ranking.rows_named(without)] = 0
-    row = int(np.argmax(ranked.scores))
+    row = next(iter(references.nearest(ranked)), 0)
     return row, Judge(ranked, references.ranking).features(row)
 
 

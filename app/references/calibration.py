@@ -32,6 +32,11 @@ class Features(NamedTuple):
     """What the topic's best name tells, times the share of it that the message has."""
     score: float
     """The logarithm of one more than its score: how much speaks for it at all."""
+    breadth: float
+    """The logarithm of one more than the questions that the widest page answers that is as near: a
+    page with one is about everything, and seldom about what was asked."""
+    length: float
+    """The logarithm of one more than the message's words that texts have: each adds to scores."""
 
 
 class _Model(NamedTuple):
@@ -65,16 +70,21 @@ class Judge:
         self._ranking = ranking
         told = sorted(_told(ranked, ranking), key=lambda term: -term[1])
         self._told = told[:_MOST_TELLING]
+        known = sum(number is not None for number in ranked.terms.values())
+        self._length = float(np.log1p(known))
         self._about = sum(told for _, told in self._told) or 1.0
 
     def features(self, row: int) -> Features:
         """Return what speaks for a question."""
-        score = float(np.log1p(self._ranked.scores[row]))
-        best = self._name(row)
-        if best is None:
-            return Features(self._coverage(row), 0.0, score)
-        told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
-        return Features(self._coverage(row), told, score)
+        best, told = self._name(row), 0.0
+        if best is not None:
+            told = float(self._ranked.share[best]) * self._ranking.name_telling(best)
+        score = self._ranked.scores[row]
+        as_near = np.flatnonzero(self._ranked.scores == score)
+        breadth = np.log1p(self._ranking.breadth(as_near)) if score else 0.0
+        return Features(
+            self._coverage(row), told, float(np.log1p(score)), float(breadth), self._length
+        )
 
     def is_meant(self, row: int, first: int) -> bool:
         """Whether a question's text can be taken for what was asked, where `first` is the best.

@@ -165,16 +165,20 @@ class References:
                 break
         return list(passages.values())
 
-    def _likely(self, ranked: Ranked) -> Iterator[tuple[int, float]]:
-        """Yield the questions that are likely good and how likely, the best first."""
+    def nearest(self, ranked: Ranked) -> list[int]:
+        """Return the questions nearest a message, the best first; of equals those with a text."""
         scores = ranked.scores
         best = np.flatnonzero(scores > max(_NO_WORD, _NEAR * float(scores.max(initial=0))))
-        textless = self.ranking.answers[best] == 0  # of equals, they come last
-        best = best[np.lexsort((best, textless, -scores[best]))][:_CONSIDERED]
+        textless = self.ranking.answers[best] == 0
+        nearest: list[int] = best[np.lexsort((best, textless, -scores[best]))].tolist()
+        return nearest[:_CONSIDERED]
+
+    def _likely(self, ranked: Ranked) -> Iterator[tuple[int, float]]:
+        """Yield the questions that are likely good and how likely, the best first."""
         judge, likely = Judge(ranked, self.ranking), 1.0
-        for place, row in enumerate(best.tolist()):
+        for place, row in enumerate(self.nearest(ranked)):
             likely = min(likely, judge.probability(row))
-            if not place and likely < floor():
+            if not place and (likely < floor() or not ranked.query.readable):
                 return
             yield row, likely
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ _NUMBER = re.compile(r"\d{1,3}[a-z]{0,2}|[b-hj-z]")  # `a` and `i` are words, as
 _EARLY_WORDS = 5
 _MOST_WORDS = 800  # 4,000 characters of ordinary English
 _MOST_CORRECTIONS = 24  # of one message: a third of a millisecond each
+_SHORTEST_READ = 4  # characters of a word that says which language a message is in
+_FEW = 3  # strange words may be names, or slips
 _LONGEST_PHRASE = 8  # words
 
 
@@ -54,6 +57,8 @@ class Query:
     """By stem, the terms that bind a number or letter to it: which of several is meant."""
     types: list[str]
     """MedQuAD's types of questions that the message sounds like."""
+    readable: bool
+    """Whether most of its words are English or in the texts: `mi hijo` is no MI."""
 
 
 class _Words(NamedTuple):
@@ -61,7 +66,7 @@ class _Words(NamedTuple):
     asking: frozenset[str]
     units: frozenset[str]
     called: Mapping[str, str]
-    """What texts call what people say."""
+    """What texts call what people say: a word, or a stem bound to a stop word (`throw#up`)."""
     illness_after: Mapping[str, str]
     """Words that name an illness only after one of these."""
     types: Mapping[str, re.Pattern[str]]
@@ -89,6 +94,7 @@ def analyse(
     phrases: dict[int, int] = {}
     asks: set[str] = set()
     numbered: dict[str, set[str]] = {}
+    strange: list[bool] = []
     read, corrections = 0, _MOST_CORRECTIONS
     for sentence in _SENTENCE_END.split(message):
         words = terms.words(sentence)[: _MOST_WORDS - read]
@@ -99,36 +105,42 @@ def analyse(
                 corrections -= 1
                 meant[place] = spelling.correct(word) or word
         stems = terms.stem(meant)
+        strange += (
+            not spelling.is_known(word) and vocabulary.number(stem) is None
+            for word, stem in zip(meant, stems, strict=True)
+            if len(word) >= _SHORTEST_READ and word not in terms.stop_words
+        )
         placed = list(terms.placed(meant, stems, particles=True))
         for stem, term in _numbered(meant, placed):
             numbered.setdefault(stem, set()).add(term)
         for place, term in placed:
             if meant[place] in _words().polite or _names_nothing(meant, place, terms):
                 continue
-            if meant[place] in _words().asking:
+            if meant[place] in _words().asking and "#" not in term:
                 asks.add(term)
             weight = 1.0 + asking + (stress.early if read + place < _EARLY_WORDS else 0.0)
             weight *= stress.corrected if meant[place] != words[place] else 1.0
             weights[term] = max(weights.get(term, 0.0), weight)
-        for term in terms.stems(" ".join(filter(None, map(_words().called.get, meant)))):
+        for term in terms.stems(" ".join(_called(meant, placed, terms, vocabulary))):
             weights[term] = max(weights.get(term, 0.0), stress.called * (1.0 + asking))
         for acronym in _acronyms(sentence):
             weights[acronym] = max(weights.get(acronym, 0.0), 1.0 + asking)
         phrases.update(_phrases(stems))
         read += len(words)
     which = {head: frozenset(each) for head, each in numbered.items()}
-    return Query(weights, phrases, frozenset(asks), which, question_types(message))
+    readable = strange.count(True) < max(_FEW, strange.count(False))
+    return Query(weights, phrases, frozenset(asks), which, question_types(message), readable)
 
 
 def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
-    """Whether a word is a unit (`10 mg` is no MG), a number alone (`at 47`), or only a feeling.
+    """Whether a word is a unit, a number alone, or only a feeling.
 
-    `A cold` is an illness, `in the cold` and `cold hands` are not.
+    `10 mg` is no MG, and `at 47`, `in 3 days` name nothing. `A cold` is an illness, `in the cold` and `cold hands` are not.
     """
     word, before = words[place], words[place - 1] if place else ""
     after = words[place + 1] if place + 1 < len(words) else ""
     if word.isdigit() and (not before or before in terms.stop_words):
-        return not after or after in terms.stop_words
+        return not after or after in terms.stop_words or after in _words().units
     if before.isdigit() and word in _words().units:
         return True
     illness_after = _words().illness_after.get(word)
@@ -142,6 +154,22 @@ def _numbered(words: list[str], placed: Sequence[tuple[int, str]]) -> Iterator[t
         after = words[place + 1] if place + 1 < len(words) else ""
         if bound and _NUMBER.fullmatch(number) and after not in _words().units:
             yield stem, term
+
+
+def _called(
+    words: list[str], placed: Sequence[tuple[int, str]], terms: Terms, vocabulary: Vocabulary
+) -> Iterator[str]:
+    """Yield what texts may call some of the words.
+
+    Neighbours may be one word: `nose bleed` is a nosebleed.
+    """
+    said = [*words, *(term for _, term in placed if "#" in term)]
+    yield from filter(None, map(_words().called.get, said))
+    for pair in pairwise(words):
+        joined = "".join(pair)
+        known = terms.stop_words.isdisjoint(pair) and joined.isalpha()
+        if known and vocabulary.number(terms.stem([joined])[0]) is not None:
+            yield joined
 
 
 def _acronyms(sentence: str) -> Iterator[str]:

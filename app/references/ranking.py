@@ -66,6 +66,7 @@ class Ranking:
         self._types_named = types
         self.vocabulary = vocabulary
         self.documents: Places = load(directory, "rows.documents").astype(np.intp)
+        self._breadths = np.bincount(self.documents)
         self.types: Places = load(directory, "rows.types").astype(np.intp)
         self.answers = load(directory, "rows.answers")
         self._starts: Places = load(directory, "documents.starts").astype(np.intp)
@@ -86,6 +87,10 @@ class Ranking:
         """Return the names that a question's topic has."""
         document = self.documents[row]
         return self._names_of[self._starts[document] : self._starts[document + 1]]
+
+    def breadth(self, rows: Places) -> int:
+        """Return how many questions the widest of these questions' documents has."""
+        return int(self._breadths[self.documents[rows]].max())
 
     def rows_named(self, names: frozenset[int]) -> Places:
         """Return the questions whose topics have one of these names."""

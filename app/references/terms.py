@@ -63,7 +63,7 @@ class Terms:
 
         Numbers and single letters are bound to the word that they follow, unless it is a stop
         word: `is 3mc syndrome` names what `3mc syndrome` does. So are, with `particles`, stop
-        words (`pass#out`), as a name that is nothing without them was.
+        words (`pass#out`, `down#syndrom`), as a name that is nothing without them was.
         """
         for place, (word, stem) in enumerate(zip(words, stems, strict=True)):
             after_word = place and words[place - 1] not in self.stop_words
@@ -72,6 +72,8 @@ class Terms:
                 if particles and len(word) > 1 and not word.isdigit():
                     yield place, stem  # `causes 5q minus syndrome`: a name may begin with it
             elif word not in self.stop_words:
+                if particles and place and not (after_word or self._qualifier.fullmatch(word)):
+                    yield place, f"{words[place - 1]}#{stem}"
                 yield place, stem
             elif particles and after_word:
                 yield place, f"{stems[place - 1]}#{word}"

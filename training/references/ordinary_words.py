@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _FILE = "frequency_dictionary_en_82_765.txt"
 _KNOWN_COUNT = 200_000  # the 40,000 most frequent or so
-_EVERYDAY_COUNT = 3_000_000  # the 7,000 most frequent or so
+_EVERYDAY_COUNT = 1_200_000  # the 20,000 most frequent or so
 _EQUAL = 0.6  # specificity of a word that is as frequent here as in books
 _LEAST = 0.2
 _VOWEL = re.compile("[aeiouy]")
@@ -45,7 +45,8 @@ def specificity(
     """Return how much more each term is said here than elsewhere, uint8 (terms,): 255 is wholly.
 
     The logarithm of the ratio of its shares: what is said ten times as often here as in books is
-    wholly of this field (`hydrocephalus`), what is said ten times less hardly (`book`, `car`).
+    wholly of this field (`hydrocephalus`), what is said ten times less hardly (`book`, `car`). A
+    word that an `a` follows tells what it does alone: `need a` little, `hepatitis a` much.
 
     Args:
         vocabulary: stems, and terms that no dictionary has, which are wholly of the field.
@@ -60,7 +61,7 @@ def specificity(
     ratios = np.array(
         [
             (medical[term] + 1) / here * there / everyday[term] if term in everyday else 10.0
-            for term in vocabulary
+            for term in (bound.removesuffix("#a") for bound in vocabulary)
         ]
     )
     shares = np.clip(_EQUAL + (1 - _EQUAL) * np.log10(ratios), _LEAST, 1)

@@ -72,7 +72,8 @@ class Terms:
     def of_name(self, words: list[str]) -> list[str]:
         """Return the terms of a topic's name: no word is cut from a name that it leaves too short.
 
-        `passing out` is not `passing`: its last word is bound to the one before.
+        `passing out` is not `passing`, nor `Down syndrome` a syndrome: stop words are bound to the
+        word beside them.
         """
         if len(words) == 1 and words[0].startswith("="):
             return words
@@ -85,9 +86,9 @@ class Terms:
         return " ".join(self.stem(words)).encode()
 
     def stem(self, words: list[str]) -> list[str]:
-        """Return each word's stem."""
+        """Return each word's stem; of acronyms that only capitals mean, the word."""
         stems: list[str] = self._stemmer.stemWords(words)
-        return stems
+        return [w if w.startswith("=") else stem for w, stem in zip(words, stems, strict=True)]
 
     def _terms(self, words: list[str], *, particles: bool) -> Iterator[str]:
         stems = self.stem(words)
@@ -96,6 +97,8 @@ class Terms:
             if after_word and self._qualifier.fullmatch(word):
                 yield f"{stems[place - 1]}#{word}"
             elif word not in self._stop_words:
+                if particles and place and not (after_word or self._qualifier.fullmatch(word)):
+                    yield f"{words[place - 1]}#{stem}"
                 yield stem
             elif particles and after_word:
                 yield f"{stems[place - 1]}#{word}"

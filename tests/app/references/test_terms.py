@@ -8,7 +8,8 @@ from training.references.topic_names import topic_name
 
 _TEXTS = [
     "Diabetes Mellitus, Type II", "Trisomy 18", "vitamin B-12", "Hepatitis A", "factor V Leiden",
-    "Ménière’s disease", "passing out", "COVID-19", "Niemann-Pick disease type C1", "GM1 type i",
+    "Ménière’s disease", "passing out", "COVID-19", "Down syndrome",
+    "Niemann-Pick disease type C1", "GM1 type i",
 ]  # fmt: skip
 
 
@@ -27,10 +28,13 @@ def test_numbers_and_letters_are_bound_to_what_they_follow() -> None:
         terms.words("Hepatitis B")
     )[1].endswith("#b")
     assert terms.of_name(["passing", "out"]) == ["pass", "pass#out"]
+    assert terms.of_name(["down", "syndrome"]) == ["down#syndrom", "syndrom"]
 
 
 def test_an_everyday_word_is_an_acronym_in_capitals_alone() -> None:
-    words = training_terms.Terms().words
+    terms = training_terms.Terms()
+    words = terms.words
+    assert terms.of_name(["=charge", "syndrome"]) == ["=charge", "syndrom"]
     assert topic_name("KID", words) == "=kid"
     assert topic_name("KID syndrome", words) == "=kid syndrome"
     assert topic_name("Kid", words) == "kid"
