@@ -135,7 +135,8 @@ def analyse(
 def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
     """Whether a word is a unit, a number alone, or only a feeling.
 
-    `10 mg` is no MG, and `at 47`, `in 3 days` name nothing. `A cold` is an illness, `in the cold` and `cold hands` are not.
+    `10 mg` is no MG, and `at 47`, `in 3 days` name nothing. `A cold` is an illness, `in the cold`
+    and `cold hands` are not.
     """
     word, before = words[place], words[place - 1] if place else ""
     after = words[place + 1] if place + 1 < len(words) else ""
