@@ -9,6 +9,7 @@ hundred comparisons against the largest references, and /healthz beside what cos
 import argparse
 import asyncio
 import json
+import math
 import re
 import resource
 import time
@@ -22,14 +23,29 @@ import numpy.typing as npt
 
 from app.model_sources import DEMO
 from app.settings import Settings
-from benchmarks.harness.attacks import ATTACKS, Siege, health, ordinary, scored
+from benchmarks.harness.attacks import (
+    ATTACKS,
+    BESIEGER,
+    KEYS,
+    VISITOR,
+    Siege,
+    health,
+    ordinary,
+    scored,
+)
 from benchmarks.harness.servers import Served, family, memory_bytes, ours, pair
 
 _QUESTION = "What are the symptoms of disease number {}?"
 _MAX_LATENCY_RATIO = 2.0
 _MAX_REFUSAL_SECONDS = 0.1
 _MAX_GROWTH = 0.05
-_MAX_BESIEGED_RATIO = 3.0
+_SIEGES = {
+    ("without a reference", "another client's"): math.inf,
+    ("scored", "another client's"): 3.0,
+    ("without a reference", "the same client's"): math.inf,
+    ("scored", "the same client's"): math.inf,
+}
+"""Which comparisons beside whose answers, and how much longer those may take: p95 ÷ p95 alone."""
 _MAX_BYTES = 2 * 2**30  # what docker/compose.yaml gives the demo pair
 _MAX_HEALTH_SECONDS = 0.1
 _DESCRIPTORS = 1_024
@@ -127,28 +143,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _besieged(comparisons: int, at_once: int) -> int:
-    """Print what scored comparisons do to ordinary answers and to memory."""
-    with pair(DEMO / "fine-tuned", DEMO / "base", references="none") as served:
+    """Print what scored comparisons do to memory, and to the ordinary answers of whom."""
+    settings = {"references": "none", "api_keys": KEYS}
+    with pair(DEMO / "fine-tuned", DEMO / "base", **settings) as served:
         processes = {each.pid for each in family(served.process)}
-        quiet = [seconds async for seconds in ordinary(served.url, 50)]
-        plain = await scored(served, comparisons, at_once, reference=False)
-        siege = await scored(served, comparisons, at_once)
-    for name, each in {"without a reference": plain, "scored": siege}.items():
-        print(f"{comparisons} comparisons, {at_once} at once, {name}: {_counts(each)}")
-    print(f"ordinary answers, p95: alone {_p95(quiet):.3f} s\n")
+        quiet = _p95([seconds async for seconds in ordinary(served.url, 50)])
+        print(f"ordinary answers, p95: alone {quiet:.3f} s")
+        bounds, failed = {}, 0
+        for (kind, whose), bound in _SIEGES.items():
+            siege = await scored(
+                served,
+                comparisons,
+                at_once,
+                reference=kind == "scored",
+                visitor=VISITOR if whose == "another client's" else BESIEGER,
+            )
+            print(f"{comparisons} comparisons, {at_once} at once, {kind}: {_counts(siege)}")
+            ratio = f"p95 of {whose} answers beside comparisons {kind} ÷ p95 alone"
+            bounds[ratio] = (_p95(siege.answers) / quiet, bound)
+            failed += comparisons - siege.outcomes["200"]
+    print()
     return _told(
-        {
-            "p95 of ordinary answers ÷ p95 alone": (
-                _p95(siege.answers) / _p95(quiet),
-                _MAX_BESIEGED_RATIO,
-            ),
-            "the same, comparisons without a reference": (
-                _p95(plain.answers) / _p95(quiet),
-                float("inf"),
-            ),
+        bounds
+        | {
             "most memory ever held, GiB": (siege.peak_bytes / 2**30, _MAX_BYTES / 2**30),
             "processes lost": (float(len(processes - siege.survivors)), 0.0),
-            "comparisons that failed": (float(comparisons - siege.outcomes["200"]), 0.0),
+            "comparisons that failed": (float(failed), 0.0),
         }
     )
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.engine.admission import Admission, Limits
+from app.engine.admission import Admission, Limits, asker
 from app.engine.channel import Channel, Message, unpacked
 from app.engine.interface import Decoding, Token
 from app.engine.processes import Restarts
@@ -208,7 +208,8 @@ class WorkerEngine:
         number = next(self._numbers)
         replies: asyncio.Queue[Reply] = asyncio.Queue()
         self._asked[number] = replies
-        self._channel.send({"do": what, "number": number} | more)
+        owner = hash(asker.get())  # salted in each process: it tells nobody who that is
+        self._channel.send({"do": what, "number": number, "owner": owner} | more)
         try:
             yield replies
         finally:

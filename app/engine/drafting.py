@@ -20,6 +20,9 @@ LONGEST = 8
 _MATCHES = (2, 3, 4, 6, 8)
 """Lengths of the matches that are looked for: where a shorter one is missing, so are the longer."""
 
+_LEAST_VARIANCE = 4.0
+"""Of the tokens of steps, in tokens squared: of steps more alike, noise makes any line."""
+
 _MEMORY = 0.9
 """What a step leaves of the weight of those before it."""
 
@@ -110,11 +113,15 @@ class StepCost:
         self._sums = 0.995 * self._sums + seen
         weight, count, time, squares, products = self._sums.tolist()
         spread = squares - count * count / weight
-        if spread < weight:  # they were all alike
+        if spread < _LEAST_VARIANCE * weight:  # they were all alike
             return
         slope = (products - count * time / weight) / spread
         rest = (time - slope * count) / weight
         self.per_token = min(max(slope / rest, 0.01), 1.0) if rest > 0 else 1.0
+
+    def room(self, tokens: int, share: float) -> int:
+        """Return how many tokens more make a step of so many longer by that share of its time."""
+        return int(share * (1 / self.per_token + tokens))
 
     def lengths(self, chances: Sequence[float]) -> list[int]:
         """Return how many tokens to guess for each running answer, the likeliest first.

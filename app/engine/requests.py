@@ -32,6 +32,9 @@ class Request(Protocol):
     blocks: list[int]
     """Where its keys and values are; the scheduler lends them."""
 
+    owner: int
+    """Who asked for it, as a number; see `fairness`."""
+
     @property
     def most_tokens(self) -> int:
         """Of how many tokens it may need the keys and values."""
@@ -69,6 +72,7 @@ class Generation:
         drafter: Drafter,
     ) -> None:
         self.blocks: list[int] = []
+        self.owner = 0
         self.decoding = decoding
         self.drafter = drafter
         self.drafted = 0
@@ -182,6 +186,7 @@ class Scoring:
 
     def __init__(self, prompt: Sequence[int], continuation: Sequence[int]) -> None:
         self.blocks: list[int] = []
+        self.owner = 0
         # The last token tells nothing more.
         self._text = [*prompt, *continuation][:-1]
         self._targets = [*prompt, *continuation][1:]

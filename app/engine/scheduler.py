@@ -2,9 +2,9 @@
 
 Requests join and leave at every step. A step reads the last token of every answer that runs, with
 guesses of the next, and beside them as much of the prompts as `max_batch_tokens` leaves: so a
-prompt slows the answers by no more than that. A request begins once there are blocks for all that
-it may come to need, in the order of arrival. Knows requests and budgets and nothing of tensors; one
-thread alone may use it.
+prompt slows the answers by no more than that. What one owner asks beyond the others lengthens it
+but little. A request begins once there are blocks for all that it may come to need, in turn. Knows
+requests and budgets and nothing of tensors; one thread alone may use it.
 """
 
 import logging
@@ -17,6 +17,7 @@ from app.engine.admission import Limits
 from app.engine.backends.blocks import BlockPool
 from app.engine.backends.interface import Backend, Run
 from app.engine.drafting import StepCost
+from app.engine.fairness import in_turn, shared
 from app.engine.requests import Generation, Request, Result
 from app.engine.sampling import Choice, Row
 from app.errors import GenerationFailed
@@ -26,8 +27,12 @@ logger = logging.getLogger(__name__)
 _LEAST_CHUNK_TOKENS = 16
 """What a step reads of a prompt however many answers run, or it would never come to its turn."""
 
-_SCORED_SHARE = 8
-"""A step that makes answers leaves an eighth of its room to what is scored: nobody reads along."""
+_BEYOND_SHARE = 0.25
+"""How much longer a step may become by what an owner has beyond the others, and by what is scored.
+"""
+
+_OWN_SHARE = 1.0
+"""The same of what is scored beside its own owner's answers and nobody else's."""
 
 Choose = Callable[[Any, Sequence[Row]], list[Choice]]
 
@@ -116,25 +121,47 @@ class Scheduler:
         return self._fail([*self._running, *(number for number, _ in self._waiting)])
 
     def _admit(self) -> None:
-        """Let those begin who came first, as long as there is a place and memory for the next."""
+        """Let the next begin, as long as there is a place and memory for it.
+
+        That is one of the owner who has fewest running; of several, whoever came first.
+        """
         while self._waiting and len(self._running) < self._limits.max_running:
-            number, request = self._waiting[0]
+            number, request = in_turn(self._waiting, self._running.values())[0]
             blocks = self._pool.take(request.most_tokens)
             if blocks is None:
                 return
-            self._waiting.popleft()
+            self._waiting.remove((number, request))
             request.blocks = blocks
             request.start()
             self._running[number] = request
 
     def _plan(self) -> list[tuple[int, Run]]:
-        """Return what the step reads of whom."""
-        answers, prompts = [], []
+        """Return what the step reads of whom.
+
+        What one owner has more of than another, and what is scored, may make it a little longer.
+        """
+        made, scored = [], []
         for number, request in self._running.items():
-            if isinstance(request, Generation) and request.running:
-                answers.append((number, request))
+            if isinstance(request, Generation):
+                made.append((number, request))
             else:
-                prompts.append((number, request))
+                scored.append((number, request))
+        alike, beyond = shared(made)
+        plan = self._made(alike)
+        left = self._limits.max_batch_tokens
+        if plan:
+            tokens = sum(len(run.tokens) for _, run in plan)
+            alone = len({request.owner for request in self._running.values()}) == 1
+            room = self._cost.room(tokens, _OWN_SHARE if alone else _BEYOND_SHARE)
+            left = max(1, min(left - tokens, room))
+            left = max(1, self._read(beyond, left, plan))
+        self._read(in_turn(scored), left, plan)
+        return plan
+
+    def _made(self, requests: Sequence[tuple[int, Generation]]) -> list[tuple[int, Run]]:
+        """Plan a token of each answer that runs, and guesses; then as much of prompts as fits."""
+        answers = [(number, request) for number, request in requests if request.running]
+        prompts = [(number, request) for number, request in requests if not request.running]
         lengths = [0] * len(answers)
         if self._drafts:
             lengths = self._cost.lengths([answer.drafter.chance for _, answer in answers])
@@ -143,13 +170,7 @@ class Scheduler:
             for (number, answer), length in zip(answers, lengths, strict=True)
         ]
         left = self._limits.max_batch_tokens - sum(len(run.tokens) for _, run in plan)
-        left = max(left, _LEAST_CHUNK_TOKENS)
-        made = [each for each in prompts if isinstance(each[1], Generation)]
-        scored = [each for each in prompts if not isinstance(each[1], Generation)]
-        left = self._read(made, left, plan)
-        if plan:
-            left = min(left, max(self._limits.max_batch_tokens // _SCORED_SHARE, 1))
-        self._read(scored, left, plan)
+        self._read(prompts, max(left, _LEAST_CHUNK_TOKENS), plan)
         return plan
 
     @staticmethod
@@ -160,7 +181,8 @@ class Scheduler:
         for number, request in prompts:
             if left <= 0:
                 break
-            plan.append((number, request.next_run(left)))
+            most = 1 if isinstance(request, Generation) and request.running else left
+            plan.append((number, request.next_run(most)))
             left -= len(plan[-1][1].tokens)
         return left
 

@@ -77,9 +77,12 @@ class Worker:
                     decoding = Decoding(**message["decoding"])
                     if not decoding.streamed:
                         self._outbox.keep(number)
-                    self._steps.add(number, self._generation(message["prompt"], decoding))
+                    generation = self._generation(message["prompt"], decoding)
+                    generation.owner = message["owner"]
+                    self._steps.add(number, generation)
                 case "score":
                     scoring = Scoring(message["prompt"], message["continuation"])
+                    scoring.owner = message["owner"]
                     self._steps.add(number, scoring)
                 case "spans":
                     self._loop.run_in_executor(

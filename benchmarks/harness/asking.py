@@ -56,15 +56,16 @@ class Reply(NamedTuple):
         return f", a side {'/'.join(sorted(failed))}" if failed else ""
 
 
-def request(url: httpx.URL, path: str, body: Any = None, method: str = "") -> bytes:
+def request(url: httpx.URL, path: str, body: Any = None, method: str = "", key: str = "") -> bytes:
     """Return a request's bytes; a body that is not bytes already is sent as JSON."""
+    authorization = f"Authorization: Bearer {key}\r\n" if key else ""
     content = (
         b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     )
     return (
         f"{method or ('GET' if body is None else 'POST')} {path} HTTP/1.1\r\n"
         f"Host: {url.host}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
+        f"{authorization}Content-Length: {len(content)}\r\n\r\n"
     ).encode() + content
 
 

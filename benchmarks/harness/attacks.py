@@ -5,13 +5,14 @@ the one who runs it is not taken for the server's time.
 """
 
 import asyncio
+import hashlib
 import itertools
 import random
 import socket
 import string
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from multiprocessing import get_context
@@ -31,7 +32,9 @@ _BODY_CHARACTERS = 64_000
 _BREATH_SECONDS = 0.02
 _IDLE = 1_100
 
-Client = Callable[[int], Awaitable[None]]
+BESIEGER, VISITOR = "besieger's key", "visitor's key"
+KEYS = ",".join(hashlib.sha256(key.encode()).hexdigest() for key in (BESIEGER, VISITOR))
+"""The setting that makes them two clients."""
 
 
 class Siege(NamedTuple):
@@ -47,11 +50,14 @@ class Siege(NamedTuple):
     """Those of the server's processes that are still the same ones."""
 
 
-async def scored(served: Served, requests: int, at_once: int, *, reference: bool = True) -> Siege:
+async def scored(
+    served: Served, requests: int, at_once: int, *, reference: bool = True, visitor: str = VISITOR
+) -> Siege:
     """Ask for so many comparisons, so many at a time, against the largest references.
 
     In turns one that just fits into the model's context, which it reads, and one that just fits
-    into a request's body, which it has to be told is too long.
+    into a request's body, which it has to be told is too long. `visitor` is the key of whoever asks
+    for ordinary answers beside them.
     """
     processes = {each.pid for each in family(served.process)}
     numbers = iter(range(requests))
@@ -65,13 +71,12 @@ async def scored(served: Served, requests: int, at_once: int, *, reference: bool
             body: dict[str, Any] = {"question": f"What is asthma {number}?", "max_new_tokens": 64}
             if reference:
                 body["reference"] = (_SENTENCE * 800)[:size]
-            reply = await ask(
-                served.url, request(served.url, "/compare", body), timeout_seconds=_LONGEST_SECONDS
-            )
+            raw = request(served.url, "/compare", body, key=BESIEGER)
+            reply = await ask(served.url, raw, timeout_seconds=_LONGEST_SECONDS)
             outcomes[reply.outcome] += 1
             read += reply.body.count(b'"bits_per_byte"') > reply.body.count(b'"bits_per_byte":null')
 
-    async with _kept_up(ordinary(served.url)) as answers:
+    async with _kept_up(ordinary(served.url, key=visitor)) as answers:
         await asyncio.gather(*(client() for _ in range(at_once)))
     left = (
         {each.pid for each in family(served.process)} if psutil.pid_exists(served.process) else {}
@@ -79,11 +84,14 @@ async def scored(served: Served, requests: int, at_once: int, *, reference: bool
     return Siege(outcomes, read, answers, _peak_bytes(served), processes & set(left))
 
 
-async def ordinary(url: httpx.URL, most: int = 1_000_000) -> AsyncIterator[float]:
+async def ordinary(
+    url: httpx.URL, most: int = 1_000_000, key: str = VISITOR
+) -> AsyncIterator[float]:
     """Yield how long one short answer after another takes, in seconds."""
     for number in range(most):
         body = {"question": f"What causes disease {number}?", "max_new_tokens": 64}
-        reply = await ask(url, request(url, "/answer", body), timeout_seconds=_LONGEST_SECONDS)
+        raw = request(url, "/answer", body, key=key)
+        reply = await ask(url, raw, timeout_seconds=_LONGEST_SECONDS)
         if reply.outcome != "200":
             raise RuntimeError(f"an ordinary answer ended with {reply.outcome}")
         yield reply.seconds

@@ -25,12 +25,14 @@ def _scheduler(
 
 
 def _answer(
-    prompt: list[int], tokens: int = 12, end: int | None = None, **decoding: Any
+    prompt: list[int], tokens: int = 12, end: int | None = None, owner: int = 0, **decoding: Any
 ) -> Generation:
     wanted = Decoding(tokens, **decoding)
     size = wanted.no_repeat_ngram_size
     guard = RepetitionGuard(prompt, size, frozenset()) if size else None
-    return Generation(prompt, wanted, end, guard, Drafter(prompt, None))
+    answer = Generation(prompt, wanted, end, guard, Drafter(prompt, None))
+    answer.owner = owner
+    return answer
 
 
 def _finished(scheduler: Scheduler, requests: dict[int, Any]) -> dict[int, list[Token]]:

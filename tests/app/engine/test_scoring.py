@@ -66,10 +66,10 @@ def test_what_is_scored_leaves_room_to_answers_and_their_prompts() -> None:
     scheduler.step()
     prompt, *scored = [len(run.tokens) for run in backend.steps[1]]
     assert prompt == 30  # before those who came earlier
-    assert sum(scored) == 8  # an eighth of a step
+    assert sum(scored) == 34
     scheduler.step()
     made, *scored = [len(run.tokens) for run in backend.steps[2]]
-    assert (made, sum(scored)) == (1, 8)
+    assert (made, sum(scored)) == (1, 15)  # twice as long, where a token takes 0.07 of one of none
 
 
 def test_scoring_a_single_token_of_a_single_prompt_token() -> None:
