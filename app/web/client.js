@@ -8,9 +8,10 @@
 /** @typedef {{rouge_l: number, token_f1: number, bits_per_byte: number | null}} Scores null: it did not fit. */
 /** @typedef {{kind: string, text: string, contact: string}} Notice To be shown above everything. */
 /** @typedef {{id: string, question: string, excerpt: string | null, source: string, url: string, licence: string}} Reference Published; `url` is not to be trusted. */
+/** @typedef {Omit<Reference, "excerpt"> & {title: string, text: string}} Passage As it was read. */
 /** @typedef {{start: number, end: number, mark: string, why: string | null, text_id: string | null, published: string | null}} Sentence Indices of `Array.from(answer)`. */
 /** @typedef {{notices?: Notice[], references?: Reference[]}} Around What came with the answers. */
-/** @typedef {{answer: string, finish_reason: "end" | "length" | "notice", usage: {prompt_tokens: number, completion_tokens: number}, decoding: Required<Decoding>, timing: {queue_ms: number, first_token_ms: number, total_ms: number}, scores?: Scores, sentences: Sentence[], spans: {start: number, end: number, answers: number, topics: number}[] | null}} Answer */
+/** @typedef {{answer: string, grounded: boolean, passages?: Passage[], finish_reason: "end" | "length" | "notice", usage: {prompt_tokens: number, completion_tokens: number}, decoding: Required<Decoding>, timing: {queue_ms: number, first_token_ms: number, total_ms: number}, scores?: Scores, sentences: Sentence[], spans: {start: number, end: number, answers: number, topics: number}[] | null}} Answer */
 /** @typedef {{field: string, message: string}} FieldError */
 /** @typedef {{title: string, status: number, detail: string, errors?: FieldError[], notices?: Notice[], retry_after_seconds?: number | null}} Problem RFC 9457. */
 /** @typedef {Answer & Around & {id: string, model: ModelName, question: string, disclaimer: string}} AnswerBody */

@@ -6,7 +6,6 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Find what must be there. */
 export function find(selector, within = document) {
   const found = within.querySelector(selector);
   if (!found) throw new Error(`the page has no ${selector}`);

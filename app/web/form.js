@@ -38,21 +38,17 @@ const input = (name) => find(`[name="${name}"]`, form);
 /** Null, once it is said what is wrong. */
 export function read() {
   clearErrors();
-  const errors = NUMBERS.filter((name) => !input(name).validity.valid).map((field) => ({
-    field,
-    message: range(input(field)),
-  }));
+  const wrong = NUMBERS.filter((name) => !input(name).validity.valid);
+  const errors = wrong.map((field) => ({ field, message: range(input(field)) }));
   const text = question.value.trim();
   const letters = Array.from(text).length;
-  if (!text) errors.unshift({ field: "question", message: "Write a question first." });
-  if (letters > longest) {
-    const message = `has ${letters} characters; this service takes at most ${longest}`;
-    errors.unshift({ field: "question", message });
-  }
+  let message = text ? "" : "Write a question first.";
+  if (letters > longest) message = `has ${letters} characters; this service takes at most ${longest}`;
+  if (message) errors.unshift({ field: "question", message });
   if (showErrors(errors)) return null;
   const options = {};
   if (filled?.question === text && filled.options.seed !== undefined) options.seed = filled.options.seed;
-  if (!grounded.checked && !grounded.closest("label").hidden) options.grounded = false;
+  if (!grounded.checked) options.grounded = false;
   for (const name of NUMBERS) if (input(name).value) options[name] = input(name).valueAsNumber;
   if (reference.value.trim()) options.reference = reference.value;
   return { question: text, options };
@@ -106,7 +102,6 @@ function open(panel, shown = true) {
   find(`[aria-controls="${panel}"]`).ariaExpanded = String(shown);
 }
 
-/** Show the service's own limits, and what it can. */
 export function showLimits({ limits, grounded: reads }) {
   const tokens = input("max_new_tokens");
   tokens.max = limits.max_new_tokens;
@@ -115,7 +110,6 @@ export function showLimits({ limits, grounded: reads }) {
   grounded.closest("label").hidden = !reads;
 }
 
-/** Make the form usable. */
 export function install(send, stop) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -138,14 +132,9 @@ export function install(send, stop) {
 function setting([name, label, help, more]) {
   const number = make("input", { id: name, name, type: "number", min: "0", ...more });
   number.setAttribute("aria-describedby", `${name}-help ${name}-error`);
-  return make(
-    "div",
-    {},
-    make("label", { htmlFor: name }, label),
-    number,
-    make("p", { className: "help", id: `${name}-help` }, help),
-    make("p", { className: "error", id: `${name}-error` }),
-  );
+  const above = make("label", { htmlFor: name }, label);
+  const below = make("p", { className: "help", id: `${name}-help` }, help);
+  return make("div", {}, above, number, below, make("p", { className: "error", id: `${name}-error` }));
 }
 
 function example([type, text]) {
@@ -157,7 +146,6 @@ function example([type, text]) {
   return button;
 }
 
-/** Offer to stop while an answer is made. */
 export function showRunning(running) {
   const button = find("#stop");
   const focused = document.activeElement === button;

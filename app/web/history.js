@@ -12,7 +12,6 @@ const section = find("#history");
 const discreet = find("#private");
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** Newest first. */
 function load() {
   try {
     const entries = JSON.parse(localStorage.getItem(STORED) ?? "[]");
@@ -22,7 +21,6 @@ function load() {
   }
 }
 
-/** Whether it is one, and may be kept. */
 const fit = (entry) => Boolean(entry?.question && entry.result && !isCrisis(entry.result.notices));
 
 function store(entries) {
@@ -33,7 +31,6 @@ function store(entries) {
   }
 }
 
-/** Whether nothing is to be kept. */
 export const isPrivate = () => discreet.checked;
 
 export function remember(entry) {
@@ -79,6 +76,5 @@ export function install(again, changed) {
     else localStorage.removeItem(PRIVATE);
     changed();
   });
-  store(load()); // without what may not be kept, which earlier versions did
   list();
 }

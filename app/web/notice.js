@@ -8,13 +8,13 @@ const WORDS = {
   loading: ["starting", "wait", "Starting", "The models are loading",
     "That takes seconds to minutes. Ask already: your question is sent as soon as they are ready."],
   "warming up": ["starting", "wait", "Starting", "Almost ready",
-    "The models are loaded and try a first question of their own. Ask already: yours is sent next."],
+    "They try a first question of their own. Ask already: yours is next."],
   ready: ["ready", "tuned", "Ready"],
   busy: ["busy", "wait", "Busy", "Every place is taken"],
   draining: ["starting", "wait", "Stopping", "The service is stopping",
     "It takes no new questions. This page looks for it every second."],
   failed: ["failed", "bad", "Failed", "The models failed",
-    "Whoever runs this service finds the reason in its log. This page keeps looking for it."],
+    "The reason is in the service’s log. This page keeps looking for it."],
   offline: ["offline", "bad", "Offline", "The service cannot be reached",
     "Is it running, and are you connected? This page looks again every second."],
   key: ["key", "wait", "Key needed"],
@@ -48,12 +48,10 @@ export function showWait(why, seconds) {
   find("p", notice).replaceChildren(`${why} Asking again in `, left, ".");
 }
 
-/** Say something to screen readers, once. */
 export function announce(text) {
   find("#announcer").textContent = text;
 }
 
-/** What is said of a state. */
 export function spoken(state) {
   const [, , name, title, text = ""] = WORDS[state] ?? WORDS.connecting;
   return `${title ?? name}. ${text}`;

@@ -25,7 +25,6 @@ const sides = Object.fromEntries(MODELS.map((model) => [model, new Side(find(`[d
 
 let waiting = false;
 let running = new AbortController();
-/** What is on the page. */
 let shown = null;
 
 function stored() {
@@ -36,7 +35,6 @@ function stored() {
   }
 }
 
-/** Clear the columns for a question. */
 function begin({ question, options }) {
   running.abort();
   running = new AbortController();
@@ -47,7 +45,7 @@ function begin({ question, options }) {
   for (const id of ["#summary", "#scores", "#download"]) find(id).hidden = true;
   urgent.clearNotices();
   beginReferences(service.info?.references?.questions !== 0);
-  for (const model of MODELS) sides[model].begin();
+  for (const model of MODELS) sides[model].begin(options.grounded === false);
   const result = find("#result");
   // On a phone it may be out of sight.
   if (result.getBoundingClientRect().top > innerHeight / 2) result.scrollIntoView();
@@ -98,7 +96,7 @@ async function again(model) {
   form.fill(shown);
   if (!other) return send();
   running = new AbortController();
-  sides[model].begin();
+  sides[model].begin(options.grounded === false);
   await answering(async (signal) => {
     const onToken = watching.onToken;
     const answer = await service.client.answer(question, { ...options, model, onToken, signal, spans: true });
@@ -152,7 +150,6 @@ const watching = {
   },
 };
 
-/** Show a comparison, as far as there is one. */
 function complete(result) {
   urgent.showNotices(result.notices, service.info?.region);
   showReferences(result.references);
@@ -206,7 +203,6 @@ function stop() {
   announce("Stopped.");
 }
 
-/** Show what was answered before. */
 function show(entry) {
   form.showRunning(false);
   form.fill(entry);
@@ -223,7 +219,6 @@ function showAgain(entry) {
   find("#asked").focus({ preventScroll: Boolean(entry.result.notices?.length) });
 }
 
-/** Show what stood here before any question. */
 function blank() {
   running.abort();
   shown = null;
@@ -235,7 +230,6 @@ function blank() {
   for (const model of MODELS) sides[model].reset();
 }
 
-/** Show what this place in the browser's history showed. */
 function restore() {
   const before = visit.kept();
   if (before) show(before);

@@ -20,8 +20,9 @@ const SOURCES = {
   NINDS: "National Institute of Neurological Disorders and Stroke",
 };
 
-/** By whom what was found is published. */
+/** By whom what was found, or read, is published. */
 export const sources = new Map();
+const publisher = (source) => SOURCES[source] ?? source;
 
 const section = find("#references");
 const about = find("#references-about");
@@ -33,6 +34,7 @@ export function beginReferences(any) {
   section.dataset.state = "looking";
   about.textContent = "Looking for published answers…";
   list.replaceChildren();
+  sources.clear();
 }
 
 /** Shown once, so that what a reader opened stays open. */
@@ -41,7 +43,7 @@ export function showReferences(found) {
   section.hidden = !found;
   if (!found) return;
   section.dataset.state = "found";
-  for (const { id, source } of found) sources.set(id, SOURCES[source] ?? source);
+  for (const { id, source } of found) sources.set(id, publisher(source));
   about.textContent = found.length
     ? "Found by search, not written by a model."
     : "Nothing published was found for this question.";
@@ -56,14 +58,28 @@ export function endReferences() {
 
 function entry({ question, url, source, excerpt, licence }) {
   const title = make("h4", { dir: "auto" }, link(url, question));
-  const passage = make("p", { className: "passage", dir: "auto" }, excerpt ?? "");
-  if (excerpt === null) {
-    passage.className = "passage help";
-    passage.textContent = "Its licence allows a link only.";
-  }
-  const from = make("p", { className: "help source" }, "From ", make("b", {}, SOURCES[source] ?? source));
+  const passage = make("p", { className: "passage", dir: "auto" }, excerpt ?? "Its licence allows a link only.");
+  if (excerpt === null) passage.classList.add("help");
+  return make("li", {}, title, passage, credit(source, licence));
+}
+
+function credit(source, licence) {
+  const from = make("p", { className: "help source" }, "From ", make("b", {}, publisher(source)));
   if (licence === "CC BY 4.0") from.append(", in MedQuAD, ", link(CC_BY, licence));
-  return make("li", {}, title, passage, from);
+  return from;
+}
+
+/** What a model read before it answered, by name and in full. */
+export function readFirst({ grounded, passages, finish_reason }, alone) {
+  const line = (...words) => make("p", { className: "help" }, ...words);
+  if (!grounded) return alone && finish_reason !== "notice" ? [line("Read nothing: answered from memory.")] : [];
+  if (!passages?.length) return [line("Read first: nothing fitting was found.")];
+  return passages.flatMap(({ id, question, url, source, licence, text }) => {
+    sources.set(id, publisher(source));
+    const first = line("Read first: ", make("bdi", {}, link(url, question)), `, ${publisher(source)}`);
+    const passage = make("p", { dir: "auto" }, text);
+    return [first, make("details", { className: "help" }, make("summary", {}, "All that it read"), passage, credit(source, licence))];
+  });
 }
 
 function link(url, text) {

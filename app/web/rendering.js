@@ -1,11 +1,13 @@
 /** A finished answer: what goes in circles folded, each sentence with its mark. */
 
 import { find, make } from "./dom.js";
-import { sources } from "./published.js";
+import { readFirst, sources } from "./published.js";
 import { counted } from "./words.js";
 
-/** A run of 8 to 240 letters that comes three times or more, one after the other. */
-const CIRCLE = /(?<!\S)(\S[^]{7,239}?)(?:\s*\1){2,}/g;
+/** A run of up to 7 letters that comes 12 times or more, or of up to 240 that comes three times. */
+const CIRCLE = /(\S{1,7}?)\1{11,}|(?<!\S)(\S[^]{7,239}?)(?:\s*\2){2,}/g;
+/** What a model that found nothing to read says: nothing to compare. */
+const NOTHING = "The published answers found do not tell.";
 const MARKS = {
   stands_in: "Stands in a published answer",
   contradicts: "Contradicts a published answer",
@@ -14,29 +16,35 @@ const MARKS = {
 };
 
 /** Fill an answer's element. Its text stays the whole answer, whatever is folded. */
-export function render(place, { answer, sentences = [], spans }) {
+export function render(place, side, alone) {
+  const { answer, spans } = side;
+  const sentences = answer === NOTHING ? [] : (side.sentences ?? []);
+  const foot = find(".problem", place.parentElement);
   const letters = Array.from(answer); // code points
   const pieces = (from, to) => marked(letters, from, to, sentences, spans ?? []);
-  const parts = [];
-  let end = 0;
-  for (const [from, to, times] of circles(answer)) {
+  let end = /^\s*/.exec(answer)[0].length;
+  const parts = [make("span", { hidden: true }, answer.slice(0, end))];
+  const runs = circles(answer);
+  for (const [from, to, times] of runs) {
     const again = make("span", { className: "again" }, make("span", {}, ...pieces(from, to)));
     again.dataset.times = `… and the same ${times} times more`;
     parts.push(...pieces(end, from), again);
     end = to;
   }
   place.replaceChildren(...parts, ...pieces(end, letters.length));
-  if (end) place.after(toggle(place));
+  if (runs.length) foot.before(toggle(place));
+  foot.before(...readFirst(side, alone));
   if (!sentences.length) return;
   const count = (mark) => sentences.filter((each) => each.mark === mark).length;
   const counts = Object.keys(MARKS).filter(count).map((mark) => `${MARKS[mark]}: ${count(mark)}`);
-  const note = make("p", { className: "help" }, `${counts.join("; ")}. Choose a sentence to compare it.`);
-  place.after(note, make("div", { className: "beside", role: "status" }));
+  const compare = spans?.length || sentences.some(({ published }) => published);
+  const more = compare ? " Choose a sentence to compare it." : sources.size ? "" : " Nothing published to compare with.";
+  const note = make("p", { className: "help" }, `${counts.join("; ")}.${more}`);
+  foot.before(note, make("div", { className: "beside", role: "status" }));
 }
 
-/** What repeats, and how often. */
 function circles(text) {
-  return [...text.matchAll(CIRCLE)].map(({ 0: whole, 1: once, index }) => {
+  return [...text.matchAll(CIRCLE)].map(({ 0: whole, 1: short, 2: once = short, index }) => {
     const from = Array.from(text.slice(0, index + once.length)).length;
     const times = whole.split(once).length - 2;
     return [from, from + Array.from(whole.slice(once.length)).length, times];
@@ -82,11 +90,11 @@ function beside({ claim, mark, why, text_id, published, start, end, stock }) {
 }
 
 function toggle(place) {
-  place.classList.add("folded");
-  const button = make("button", { type: "button", className: "quiet unfold" }, "Show the repetition");
+  const button = make("button", { type: "button", className: "quiet unfold" });
   button.addEventListener("click", () => {
     const folded = place.classList.toggle("folded");
     button.textContent = folded ? "Show the repetition" : "Fold the repetition";
   });
+  button.click();
   return button;
 }

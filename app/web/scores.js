@@ -15,16 +15,10 @@ export function showScores(place, { fine_tuned, base }) {
   const scores = [fine_tuned, base].map((side) => answered(side) && side.scores);
   place.hidden = !scores.some(Boolean);
   const head = ["Measure", "Fine-tuned", "Base"].map((name) => make("th", { scope: "col" }, name));
-  place.replaceChildren(
-    make(
-      "table",
-      {},
-      make("caption", {}, "Against your reference answer"),
-      make("thead", {}, make("tr", {}, ...head)),
-      make("tbody", {}, ...MEASURES.map((measure) => row(measure, scores))),
-    ),
-    make("p", { className: "help" }, "Sharing words with a true answer does not make one true."),
-  );
+  const caption = make("caption", {}, "Against your reference answer");
+  const rows = MEASURES.map((measure) => row(measure, scores));
+  const table = make("table", {}, caption, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
+  place.replaceChildren(table, make("p", { className: "help" }, "Sharing words with a true answer does not make one true."));
 }
 
 function row([name, help, key, show], scores) {

@@ -5,7 +5,6 @@ import { Client, ServiceError } from "./client.js";
 const AGAIN_MS = 1_000;
 const READY_AGAIN_MS = 20_000;
 
-/** Tells by `change` events. */
 export class Service extends EventTarget {
   constructor(client) {
     super();

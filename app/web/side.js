@@ -26,8 +26,9 @@ export class Side {
     this.column.replaceChildren(...this.intro);
   }
 
-  /** Empty the column for a new answer. */
-  begin() {
+  /** Empty the column for a new answer; `alone`: the model is to read nothing. */
+  begin(alone) {
+    this.alone = alone;
     cancelAnimationFrame(this.frame);
     this.pending = "";
     this.frame = 0;
@@ -45,12 +46,11 @@ export class Side {
     button.addEventListener("click", () => copy(button, this.text.data));
   }
 
-  /** Note that all is well. */
   heard() {
     this.lastHeard = performance.now();
   }
 
-  /** Say so when nothing has come for long. Returns whether it is said */
+  /** Whether nothing has come for long, and it is said. */
   watch() {
     const seconds = Math.floor((performance.now() - this.lastHeard) / 1000);
     if (this.finished || seconds < QUIET_SECONDS) return false;
@@ -77,7 +77,6 @@ export class Side {
     this.#show("writing", "writing");
   }
 
-  /** Show how it ended. */
   finish(side) {
     if (!answered(side)) {
       const { detail, retry_after_seconds: seconds } = side.problem;
@@ -89,7 +88,7 @@ export class Side {
     const withheld = side.finish_reason === "notice";
     if (withheld) this.answer.dataset.blank = "No answer: the notice above comes first.";
     else if (!side.answer.trim()) this.answer.dataset.blank = "The model ended without a word.";
-    render(this.answer, side);
+    render(this.answer, side, this.alone);
     this.cutOff();
     const list = find(".stats", this.column);
     for (const [name, value] of stats(side)) {
@@ -107,14 +106,12 @@ export class Side {
     this.#offer();
   }
 
-  /** Let this model be asked again. */
   #offer() {
     const button = find(".again-button", this.column);
     button.hidden = false;
     button.addEventListener("click", this.again, { once: true });
   }
 
-  /** Keep what there is. */
   stop() {
     this.#end("stopped", this.text.data || this.pending ? "stopped" : "stopped before it began");
     this.#offer();

@@ -16,13 +16,14 @@ export const isCrisis = (told = []) => told.some(({ kind }) => CRISIS.includes(k
 
 /** Each is shown, and said, once; the numbers are of the region. */
 export function showNotices(told = [], region) {
+  const here = region ? `Region: ${names.of(region)}. ` : "";
   for (const notice of told) {
     const alarm = make(
       "div",
       { className: "alarm", role: "alert" },
       make("p", {}, notice.text),
       make("p", {}, "Contact: ", make("strong", {}, ...callable(notice.contact))),
-      make("p", { className: "where" }, where(region)),
+      make("p", { className: "where" }, here, "Elsewhere, call your own emergency number."),
     );
     if ([...notices.children].some((shown) => shown.textContent === alarm.textContent)) continue;
     notices.append(alarm);
@@ -39,7 +40,6 @@ export function clearNotices() {
   delete document.body.dataset.crisis;
 }
 
-/** Its numbers as links that call. */
 function callable(contact) {
   let end = 0;
   const parts = [];
@@ -50,11 +50,6 @@ function callable(contact) {
     end = index + number.length;
   }
   return [...parts, contact.slice(end)];
-}
-
-function where(region) {
-  const set = region ? `Region: ${names.of(region)}. ` : "";
-  return `${set}Elsewhere, call your own emergency number.`;
 }
 
 /** Let people leave at once, or see what else there is. */

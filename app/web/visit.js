@@ -14,5 +14,4 @@ export function keep(shown) {
   }
 }
 
-/** What this place showed, or null. */
 export const kept = () => (history.state?.question && history.state.result ? history.state : null);

@@ -23,7 +23,6 @@ export function wait(seconds) {
 
 export const size = (parameters) => `${compact.format(parameters)} parameters`;
 
-/** What it took, by name. */
 export function stats({ finish_reason, usage, timing }) {
   const { completion_tokens } = usage;
   const writing = (timing.total_ms - timing.first_token_ms) / 1000;
@@ -36,20 +35,11 @@ export function stats({ finish_reason, usage, timing }) {
   ];
 }
 
-/** How the two differ. */
 export function difference(tuned, base) {
   if (tuned.finish_reason === "notice") return "Neither gave an answer: the notice comes first.";
   if (tuned.answer === base.answer) return "Both models gave the same answer.";
-  const ours = counted(tuned.usage.completion_tokens, "token");
-  const theirs = counted(base.usage.completion_tokens, "token");
-  switch (`${tuned.finish_reason} ${base.finish_reason}`) {
-    case "end length":
-      return `Fine-tuned, the model ended its answer by itself after ${ours}. The base ran on until it was cut off at ${theirs}.`;
-    case "length end":
-      return `The base ended by itself after ${theirs}. Fine-tuned, the model was cut off at ${ours}.`;
-    case "end end":
-      return `Both ended by themselves: fine-tuned after ${ours}, base after ${theirs}.`;
-    default:
-      return `Neither came to an end: both were cut off, at ${ours} and ${theirs}.`;
-  }
+  const end = ({ finish_reason, usage }) =>
+    (finish_reason === "end" ? "ended its answer by itself after " : "ran on until it was cut off at ") +
+    counted(usage.completion_tokens, "token");
+  return `The fine-tuned model ${end(tuned)}. The base ${end(base)}.`;
 }

@@ -113,7 +113,7 @@ def test_a_crisis_is_alone_and_leaves_no_trace(opened: Open, fake: Fake) -> None
     expect_finished(page)
     ask(page, CRISIS)
     expect(page.get_by_role("alert")).to_have_count(2)
-    for hidden in ("#form", "#result", "#history", ".disclaimer p"):
+    for hidden in ("#form", "#result", "#history", ".disclaimer"):
         expect(page.locator(hidden)).to_be_hidden()
     assert_accessible(page)
     page.get_by_role("button", name="Show what else there is").click()

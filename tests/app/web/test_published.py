@@ -143,7 +143,9 @@ def test_html_and_code_in_references_and_notices_are_text(
     def add(route: Any) -> None:
         body = route.fetch(post_data={**route.request.post_data_json, "stream": False}).json()
         body |= {"references": [reference], "notices": [notice]}
+        passage = {**reference, "text": EVERYTHING}
         body["fine_tuned"] |= {"answer": EVERYTHING, "sentences": [sentence]}
+        body["fine_tuned"] |= {"grounded": True, "passages": [passage]}
         route.fulfill(
             body=f"event: done\ndata: {json.dumps(body)}\n\n", content_type="text/event-stream"
         )
@@ -159,5 +161,12 @@ def test_html_and_code_in_references_and_notices_are_text(
     page.locator(".contradicts").click()
     quoted = page.locator(".beside q").evaluate_all("all => all.map(each => each.textContent)")
     assert quoted == [EVERYTHING, EVERYTHING]
+    read = (
+        side(page, "fine-tuned")
+        .locator("bdi, details p")
+        .evaluate_all("all => all.map(each => each.textContent)")
+    )
+    assert read == [EVERYTHING, EVERYTHING, f"From {EVERYTHING}"]
     assert page.evaluate("window.ran") is None
-    assert page.locator("main :is(img, script, iframe), #references a, #notices a").count() == 0
+    active = "main :is(img, script, iframe), :is(#references, #notices, .side) a"
+    assert page.locator(active).count() == 0
