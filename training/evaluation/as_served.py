@@ -28,6 +28,7 @@ class Served(NamedTuple):
     texts: dict[str, str]
     """By the names in `SYSTEMS`; "" where there is none."""
     grounded: bool
+    """Whether it had a passage to read."""
     ended: bool
     """Whether the model ended its `reading` answer by itself."""
     topics: tuple[str, ...]
@@ -48,7 +49,7 @@ def served(url: str, questions: Sequence[str], label: str) -> list[Served]:
         def ask(question: str) -> Served:
             reading = _answer(client, question, references=1)
             shown = reading.get("references") or [{}]
-            passages = reading["passages"] if reading["grounded"] else []
+            passages = reading.get("passages", [])
             texts = {
                 "reading": reading["answer"],
                 "closed_book": _answer(client, question, grounded=False, references=0)["answer"],
@@ -56,7 +57,7 @@ def served(url: str, questions: Sequence[str], label: str) -> list[Served]:
             }
             ended = reading["finish_reason"] == "end"
             topics = tuple(passage["title"] for passage in passages)
-            return Served(texts, reading["grounded"], ended, topics)
+            return Served(texts, bool(passages), ended, topics)
 
         found = threads.map(ask, questions)
         return list(tqdm(found, total=len(questions), desc=label, unit="question"))
