@@ -8,7 +8,8 @@ from training.references.topic_names import topic_name
 
 _TEXTS = [
     "Diabetes Mellitus, Type II", "Trisomy 18", "vitamin B-12", "Hepatitis A", "factor V Leiden",
-    "Ménière’s disease", "passing out", "COVID-19", "Down syndrome", "Niemann-Pick disease type C1", "GM1 type i",
+    "Ménière’s disease", "passing out", "COVID-19", "Down syndrome",
+    "Niemann-Pick disease type C1", "GM1 type i",
 ]  # fmt: skip
 
 
