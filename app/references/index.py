@@ -166,7 +166,7 @@ class References:
         return list(passages.values())
 
     def nearest(self, ranked: Ranked) -> list[int]:
-        """Return the questions nearest a message, the best first; of equals those with a text."""
+        """Return the questions nearest to a message; of equals those with a text first."""
         scores = ranked.scores
         best = np.flatnonzero(scores > max(_NO_WORD, _NEAR * float(scores.max(initial=0))))
         textless = self.ranking.answers[best] == 0

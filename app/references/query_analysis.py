@@ -67,8 +67,8 @@ class _Words(NamedTuple):
     units: frozenset[str]
     called: Mapping[str, str]
     """What texts call what people say: a word, or a stem bound to a stop word (`throw#up`)."""
-    illness_after: Mapping[str, str]
-    """Words that name an illness only after one of these."""
+    illness_beside: Mapping[str, str]
+    """Words that name an illness only beside one of these."""
     types: Mapping[str, re.Pattern[str]]
 
 
@@ -77,7 +77,7 @@ def _words() -> _Words:
     read: dict[str, Any] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     types = {name: re.compile(pattern) for name, pattern in read["types"].items()}
     polite, asking, units = (frozenset(read[name].split()) for name in _Words._fields[:3])
-    return _Words(polite, asking, units, read["called"], read["illness_after"], types)
+    return _Words(polite, asking, units, read["called"], read["illness_beside"], types)
 
 
 def question_types(message: str) -> list[str]:
@@ -99,11 +99,7 @@ def analyse(
     for sentence in _SENTENCE_END.split(message):
         words = terms.words(sentence)[: _MOST_WORDS - read]
         asking = stress.asking if "?" in sentence else 0.0
-        meant = list(words)
-        for place, (word, stem) in enumerate(zip(words, terms.stem(words), strict=True)):
-            if corrections and spelling.needs(word) and vocabulary.number(stem) is None:
-                corrections -= 1
-                meant[place] = spelling.correct(word) or word
+        meant, corrections = _corrected(words, corrections, terms, spelling, vocabulary)
         stems = terms.stem(meant)
         strange += (
             not spelling.is_known(word) and vocabulary.number(stem) is None
@@ -132,11 +128,22 @@ def analyse(
     return Query(weights, phrases, frozenset(asks), which, question_types(message), readable)
 
 
-def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
-    """Whether a word is a unit, a number alone, or only a feeling.
+def _corrected(
+    words: list[str], most: int, terms: Terms, spelling: Spelling, vocabulary: Vocabulary
+) -> tuple[list[str], int]:
+    """Return what words were meant to be, and how many more may be corrected."""
+    meant = list(words)
+    for place, (word, stem) in enumerate(zip(words, terms.stem(words), strict=True)):
+        if most and spelling.needs(word) and vocabulary.number(stem) is None:
+            most -= 1
+            meant[place] = spelling.correct(word) or word
+    return meant, most
 
-    `10 mg` is no MG, and `at 47`, `in 3 days` name nothing. `A cold` is an illness, `in the cold`
-    and `cold hands` are not.
+
+def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
+    """Whether a word is a unit, a number alone (`at 47`, `in 3 days`), or only a feeling.
+
+    `10 mg` is no MG. `A cold` is an illness, `in the cold` and `cold hands` are not.
     """
     word, before = words[place], words[place - 1] if place else ""
     after = words[place + 1] if place + 1 < len(words) else ""
@@ -144,8 +151,8 @@ def _names_nothing(words: list[str], place: int, terms: Terms) -> bool:
         return not after or after in terms.stop_words or after in _words().units
     if before.isdigit() and word in _words().units:
         return True
-    illness_after = _words().illness_after.get(word)
-    return bool(illness_after and before and before not in illness_after.split())
+    follows, _, precedes = _words().illness_beside.get(word, "").partition("|")
+    return bool(follows and before) and not (before in follows.split() or after in precedes.split())
 
 
 def _numbered(words: list[str], placed: Sequence[tuple[int, str]]) -> Iterator[tuple[str, str]]:
@@ -168,8 +175,9 @@ def _called(
     yield from filter(None, map(_words().called.get, said))
     for pair in pairwise(words):
         joined = "".join(pair)
-        known = terms.stop_words.isdisjoint(pair) and joined.isalpha()
-        if known and vocabulary.number(terms.stem([joined])[0]) is not None:
+        if not joined.isalpha() or terms.stop_words.intersection(pair):
+            continue
+        if vocabulary.number(terms.stem([joined])[0]) is not None:
             yield joined
 
 

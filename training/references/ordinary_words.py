@@ -11,12 +11,14 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
+import Stemmer
 import symspellpy
 from numpy.typing import NDArray
 
 _FILE = "frequency_dictionary_en_82_765.txt"
 _KNOWN_COUNT = 200_000  # the 40,000 most frequent or so
 _EVERYDAY_COUNT = 1_200_000  # the 20,000 most frequent or so
+_SHORTEST_STEM = 2  # letters: AD and ED are asked for in small letters too
 _EQUAL = 0.6  # specificity of a word that is as frequent here as in books
 _LEAST = 0.2
 _VOWEL = re.compile("[aeiouy]")
@@ -34,8 +36,18 @@ def known_words() -> list[str]:
     return [word for word, count in _counts().items() if count >= _KNOWN_COUNT]
 
 
+@cache
+def _stems() -> frozenset[str]:
+    return frozenset(Stemmer.Stemmer("english").stemWords(known_words())) - _counts().keys()
+
+
 def is_everyday(word: str) -> bool:
-    """Whether a word in small letters is heard every day (`kid`, `hit`, `go`), so no acronym."""
+    """Whether a word in small letters is heard every day (`kid`, `hit`, `go`), so no acronym.
+
+    Nor is what others become as terms: `ach`, of aches.
+    """
+    if len(word) > _SHORTEST_STEM and word in _stems():
+        return True
     return _counts().get(word, 0) >= _EVERYDAY_COUNT and bool(_VOWEL.search(word))
 
 

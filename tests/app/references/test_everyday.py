@@ -6,11 +6,14 @@ about it must speak of (null: nothing published fits). Its first run, with the r
 `everyday_held_out.jsonl` was written at the same time and run once at the end: 27 of 30 had no
 first reference to laugh at. `everyday_blind.jsonl` was written later, before the search was tuned
 again, and run once when that was done: 53 of 60, by reading each (`first_run`). Kinds of mistakes
-in both were mended afterwards, so that neither is blind any more.
+in both were mended afterwards. `everyday_second_blind.jsonl` is the same a round later: 58 of 60,
+of which nothing was found for 18, 14 of them on health. `everyday_more.jsonl` was written with what
+fits before it was searched for, to fit the probability on: what fits is useful, not merely no joke.
 """
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,26 +30,39 @@ def references() -> References:
     return References(REFERENCES)
 
 
-def _laughable(references: References, name: str) -> list[str]:
+def _first(references: References, name: str) -> Iterator[tuple[str, str, str]]:
+    """Yield messages, what fits them, and what was found first."""
     lines = (_HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    wrong = []
     for line in map(json.loads, lines):
         found = references.search(line["message"], 1)
         fits = "|".join(filter(None, (line["fits"], line.get("also"))))
-        first = f"{found[0].focus} | {found[0].question}" if found else ""
-        if found and not (fits and re.search(fits, first, re.IGNORECASE)):
-            wrong.append(f"{line['message']} -> {first}")
-    return wrong
+        yield line["message"], fits, f"{found[0].focus} | {found[0].question}" if found else ""
 
 
-def test_sixty_everyday_messages(references: References) -> None:
-    wrong = _laughable(references, "everyday")
-    assert len(wrong) <= 1, wrong
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("everyday", 1),
+        ("everyday_held_out", 1),
+        ("everyday_blind", 3),
+        ("everyday_second_blind", 2),
+        ("everyday_more", 12),
+    ],
+)
+def test_what_is_found_first_fits(references: References, name: str, most: int) -> None:
+    wrong = [
+        (message, first)
+        for message, fits, first in _first(references, name)
+        if first and not (fits and re.search(fits, first, re.IGNORECASE))
+    ]
+    assert len(wrong) <= most, wrong
 
 
-def test_what_to_expect_of_messages_that_no_rule_was_made_for(references: References) -> None:
-    assert len(_laughable(references, "everyday_held_out")) <= 1
-    assert len(_laughable(references, "everyday_blind")) <= 5
+def test_what_can_be_found_mostly_is(references: References) -> None:
+    """So that nothing is made right by finding nothing."""
+    names = ["everyday", "everyday_held_out", "everyday_blind", "everyday_second_blind"]
+    found = [bool(first) for name in names for _, fits, first in _first(references, name) if fits]
+    assert sum(found) >= 0.7 * len(found), f"{sum(found)} of {len(found)}"
 
 
 @pytest.mark.parametrize(
@@ -69,6 +85,10 @@ def test_what_to_expect_of_messages_that_no_rule_was_made_for(references: Refere
         ("is CHARGE syndrome inherited", r"^charge syndrome$"),
         ("How many people are affected by CHOPS syndrome?", r"^chops syndrome$"),
         ("chopping onions", None),
+        ("i keep getting those nasty cold sores", r"cold sores"),
+        ("how long till prozac works", r"fluoxetine"),
+        ("bed bugs!! what do i do", r"bedbugs"),
+        ("mi hijo tiene fiebre y tos", None),
         ("Which gene causes 5q minus syndrome?", r"5q minus syndrome"),
     ],
 )
