@@ -17,7 +17,7 @@ import pytest_asyncio
 import torch
 from transformers import AutoTokenizer
 
-from app.engine.admission import Limits
+from app.engine.admission import Limits, asker
 from app.engine.channel import Channel, Message, packed, unpacked
 from app.engine.checkpoint import Checkpoint
 from app.engine.client import WorkerEngine
@@ -256,6 +256,25 @@ async def test_spans_that_stand_in_the_training_answers(broken: Path) -> None:
             if found and isinstance(found[0], list):
                 assert found == [[Span(0, len(told), answers=3, topics=2)], []]
         assert await engine.spans([]) == []
+
+
+async def test_the_worker_hears_a_number_of_whoever_asks_and_no_name(
+    engine: WorkerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Message] = []
+    send = Channel.send
+
+    def noting(channel: Channel, message: Message) -> None:
+        sent.append(message)
+        send(channel, message)
+
+    monkeypatch.setattr(Channel, "send", noting)
+    for name in ("key:one", "key:other", "key:one"):
+        asker.set(name)
+        assert await engine.bits([5], [6]) > 0
+    owners = [message["owner"] for message in sent if message["do"] == "score"]
+    assert owners[0] == owners[2] != owners[1]
+    assert "key" not in str(sent)
 
 
 async def test_without_training_answers_no_spans_are_known(engine: WorkerEngine) -> None:
