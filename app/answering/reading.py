@@ -46,8 +46,9 @@ class Reader:
         while sentences:
             text = " ".join(sentences)
             cut = found._replace(text=text)
-            prompt = self.prompt_format.encode(question, tokenizer, shown([cut]))
-            if len(tokenizer.encode(text)) <= self.passage_tokens and len(prompt) <= room:
+            if len(tokenizer.encode(text)) <= self.passage_tokens and room >= len(
+                self.prompt_format.encode(question, tokenizer, shown([cut]))
+            ):
                 return cut
             if len(sentences) == 1 and "," in text:  # a list of signs, say: it ends at a comma
                 sentences = [text.rpartition(",")[0].removesuffix(" …") + " …"]

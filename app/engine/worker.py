@@ -28,7 +28,7 @@ from app.engine.drafting import Drafter
 from app.engine.guard import RepetitionGuard, inside_words
 from app.engine.interface import Decoding, Source
 from app.engine.outbox import Outbox
-from app.engine.requests import Generation, Scoring
+from app.engine.requests import Generation, Request, Scoring
 from app.engine.sampling import Choice
 from app.engine.scheduler import Outcome, Scheduler
 from app.engine.step_loop import StepLoop
@@ -77,13 +77,9 @@ class Worker:
                     decoding = Decoding(**message["decoding"])
                     if not decoding.streamed:
                         self._outbox.keep(number)
-                    generation = self._generation(message["prompt"], decoding)
-                    generation.owner = message["owner"]
-                    self._steps.add(number, generation)
+                    self._add(message, self._generation(message["prompt"], decoding))
                 case "score":
-                    scoring = Scoring(message["prompt"], message["continuation"])
-                    scoring.owner = message["owner"]
-                    self._steps.add(number, scoring)
+                    self._add(message, Scoring(message["prompt"], message["continuation"]))
                 case "spans":
                     self._loop.run_in_executor(
                         self._looking_up, self._look_up, number, message["texts"]
@@ -91,6 +87,10 @@ class Worker:
                 case "cancel":
                     self._outbox.forget(number)
                     self._steps.cancel(number)
+
+    def _add(self, message: Message, request: Request) -> None:
+        request.owner = message["owner"]
+        self._steps.add(message["number"], request)
 
     def _generation(self, prompt: list[int], decoding: Decoding) -> Generation:
         size = decoding.no_repeat_ngram_size

@@ -120,7 +120,9 @@ class References:
         """
         if not count:
             return []
-        likely = list(islice(self._likely(self.rank(message)), count + _FARTHER))
+        ranked = self.rank(message)
+        judge = Judge(ranked, self.ranking)
+        likely = list(islice(self._likely(ranked, judge), count + _FARTHER))
         has_text = [bool(self.ranking.answers[row]) for row, _ in likely]
         if count >= _READ_FIRST and True in has_text and True not in has_text[:_READ_FIRST]:
             likely.insert(_READ_FIRST - 1, likely.pop(has_text.index(True)))
@@ -142,12 +144,12 @@ class References:
         ranked = self.rank(question)
         weights = self._telling(ranked)
         passages: dict[str, Passage] = {}
-        judge = Judge(ranked, self.ranking)
-        likely = list(self._likely(ranked))
-        for row, probability in likely:
+        judge, first = Judge(ranked, self.ranking), None
+        for row, probability in self._likely(ranked, judge):  # the first often does
             if probability < floor():  # whoever reads it would take it for the answer
                 break
-            if not judge.is_meant(row, likely[0][0]):
+            first = row if first is None else first
+            if not judge.is_meant(row, first):
                 continue
             reference = self.entry(row, probability)
             if reference.answer and reference.answer not in passages:
@@ -173,9 +175,9 @@ class References:
         nearest: list[int] = best[np.lexsort((best, textless, -scores[best]))].tolist()
         return nearest[:_CONSIDERED]
 
-    def _likely(self, ranked: Ranked) -> Iterator[tuple[int, float]]:
+    def _likely(self, ranked: Ranked, judge: Judge) -> Iterator[tuple[int, float]]:
         """Yield the questions that are likely good and how likely, the best first."""
-        judge, likely = Judge(ranked, self.ranking), 1.0
+        likely = 1.0
         for place, row in enumerate(self.nearest(ranked)):
             likely = min(likely, judge.probability(row))
             if not place and (likely < floor() or not ranked.query.readable):

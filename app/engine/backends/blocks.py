@@ -14,11 +14,6 @@ class BlockPool:
         self.blocks = blocks
         self._free = list(range(blocks - 1, -1, -1))  # a list's end is where it is cheap to take
 
-    @property
-    def free_tokens(self) -> int:
-        """For how many tokens there are blocks that nobody holds."""
-        return len(self._free) * self.block_tokens
-
     def take(self, tokens: int) -> list[int] | None:
         """Return blocks for so many tokens, or None where too few are free."""
         wanted = -(-tokens // self.block_tokens)
