@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,15 +88,21 @@ class Fake:
     base: FakeEngine
 
 
-@pytest.fixture
-def fake(fine_tuned: Checkpoint, base: Checkpoint) -> Iterator[Fake]:
-    tuned = FakeEngine(fine_tuned, "A disease.", end=True)
-    untuned = FakeEngine(base, "The the the the")
-    app = create_app(Settings(_env_file=None), {"fine-tuned": tuned, "base": untuned})
+@contextmanager
+def served(fine_tuned: FakeEngine, base: FakeEngine, **settings: Any) -> Iterator[Fake]:
+    """Serve fake engines until the context ends."""
+    app = create_app(Settings(_env_file=None, **settings), {"fine-tuned": fine_tuned, "base": base})
     with serving(app) as url:
         while not app.state.service.ready:
             time.sleep(0.01)
-        yield Fake(url, app.state.service, tuned, untuned)
+        yield Fake(url, app.state.service, fine_tuned, base)
+
+
+@pytest.fixture
+def fake(fine_tuned: Checkpoint, base: Checkpoint) -> Iterator[Fake]:
+    tuned = FakeEngine(fine_tuned, "A disease.", end=True)
+    with served(tuned, FakeEngine(base, "The the the the")) as running:
+        yield running
 
 
 def side(page: Page, model: str) -> Locator:

@@ -1,19 +1,12 @@
 """What stands around the answers: notices above everything, published answers, doubtful words."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from app.errors import GenerationFailed, QueueFull
-from app.main import create_app
-from app.settings import Settings
 from tests.app.api.test_notices import EMERGENCY
-from tests.app.conftest import serving
 from tests.app.web.conftest import (
     ASKED,
     LOOKS,
@@ -24,23 +17,13 @@ from tests.app.web.conftest import (
     assert_fits,
     expect_finished,
     expect_state,
+    served,
     side,
 )
 
 ASTHMA = "What is asthma?"
 CRISIS = "I want to die, I took 40 pills"
 NOTICE = {"kind": "emergency", "text": "This may be an emergency.", "contact": "Call 1234."}
-
-
-@contextmanager
-def _served(fake: Fake, **settings: Any) -> Iterator[str]:
-    """Serve the fake engines with other settings."""
-    engines: Any = {"fine-tuned": fake.fine_tuned, "base": fake.base}
-    app = create_app(Settings(_env_file=None, **settings), engines)
-    with serving(app) as url:
-        while not app.state.service.ready:
-            time.sleep(0.01)
-        yield url
 
 
 def _watch_alerts(page: Page) -> None:
@@ -171,8 +154,8 @@ def test_a_service_that_stops_says_it_too(opened: Open, fake: Fake) -> None:
 
 
 def test_the_notice_alone_where_the_service_answers_nothing_else(opened: Open, fake: Fake) -> None:
-    with _served(fake, answer_red_flags=False) as url:
-        page = opened(url)
+    with served(fake.fine_tuned, fake.base, answer_red_flags=False) as other:
+        page = opened(other.url)
         ask(page, EMERGENCY)
         expect_finished(page)
         expect(page.get_by_role("alert")).to_contain_text("911")

@@ -16,9 +16,10 @@ from tests.app.web.conftest import (
     assert_accessible,
     assert_fits,
     expect_finished,
+    served,
     side,
 )
-from tests.app.web.test_around import ASTHMA, _served
+from tests.app.web.test_around import ASTHMA
 from tests.app.web.test_safety import EVERYTHING, says
 from tests.training.conftest import document, write_archive
 from training.index import index
@@ -53,11 +54,11 @@ def test_published_answers_stand_above_the_models(
     says(fake.fine_tuned, said)
     sentence = fake.fine_tuned.checkpoint.tokenizer.encode(said[: said.index(" Zebras")])
     fake.fine_tuned.known_spans = [Span(0, len(sentence), answers=364, topics=1)]
-    with _served(fake, references=str(made)) as url:
-        page = opened(url, phone=phone, dark=dark)
+    with served(fake.fine_tuned, fake.base, references=str(made)) as other:
+        page = opened(other.url, phone=phone, dark=dark)
         ask(page, ASTHMA)
         expect_finished(page)
-        told = page.request.post(f"{url}/compare", data={"question": ASTHMA}).json()
+        told = page.request.post(f"{other.url}/compare", data={"question": ASTHMA}).json()
         sentences = told["fine_tuned"]["sentences"]
         assert [each["mark"] for each in sentences] == ["stands_in", "not_found"]
 
@@ -110,8 +111,8 @@ def test_published_answers_stand_above_the_models(
 @pytest.mark.long
 def test_what_a_reader_opened_stays_open(opened: Open, fake: Fake, made: Path) -> None:
     fake.fine_tuned.seconds_per_token = 0.7
-    with _served(fake, references=str(made)) as url:
-        page = opened(url, phone=True)
+    with served(fake.fine_tuned, fake.base, references=str(made)) as other:
+        page = opened(other.url, phone=True)
         ask(page, ASTHMA)
         page.get_by_role("button", name="Show all of the passage").first.click()
         expect(side(page, "fine-tuned")).to_have_attribute("data-state", "writing")
@@ -120,8 +121,8 @@ def test_what_a_reader_opened_stays_open(opened: Open, fake: Fake, made: Path) -
 
 
 def test_without_an_index_nothing_is_listed(opened: Open, fake: Fake) -> None:
-    with _served(fake, references="none") as url:
-        page = opened(url)
+    with served(fake.fine_tuned, fake.base, references="none") as other:
+        page = opened(other.url)
         ask(page, ASTHMA)
         expect_finished(page)
         expect(page.locator("#references")).to_be_hidden()

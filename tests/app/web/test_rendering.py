@@ -16,9 +16,9 @@ from tests.app.web.conftest import (
     assert_fits,
     expect_finished,
     expect_state,
+    served,
     side,
 )
-from tests.app.web.test_around import _served
 from tests.app.web.test_safety import says
 from tests.training.conftest import document, write_archive
 from training.index import index
@@ -53,9 +53,9 @@ def reads(reading_pair: Path) -> Checkpoint:
 @pytest.fixture
 def reading(fake: Fake, reads: Checkpoint, made: Path) -> Iterator[Fake]:
     """A service whose fine-tuned model learned to read, with an index."""
-    fake.fine_tuned = FakeEngine(reads, TEXT, end=True)
-    with _served(fake, references=str(made), default_new_tokens=40) as fake.url:
-        yield fake
+    tuned = FakeEngine(reads, TEXT, end=True)
+    with served(tuned, fake.base, references=str(made), default_new_tokens=40) as running:
+        yield running
 
 
 @pytest.mark.long
